@@ -1,0 +1,1 @@
+"""Who answers: adapters to model services, one file a wire format."""

@@ -1,0 +1,1 @@
+"""What is kept and what is shown to the model: transcripts and the Request."""

@@ -1,0 +1,1 @@
+"""What the model can do: tool files and built-in tools."""

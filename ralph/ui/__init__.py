@@ -1,0 +1,1 @@
+"""Faces: the terminal, JSON lines, and who answers questions."""
