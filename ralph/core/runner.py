@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,9 @@ class Runner:
                     permits.append(fresh)
                     yield ToolStarted(fresh.call, fresh.answer.by)
             disturbed = disturbed or any(not permit.judgement.read_only for permit in permits)
-            async for event in self._run_together(permits):
-                yield event
+            async with aclosing(self._run_together(permits)) as events:
+                async for event in events:
+                    yield event
         if stop is not None:
             yield stop
 
