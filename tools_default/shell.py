@@ -1,0 +1,48 @@
+"""Run a shell command.
+
+Gate: shell
+Match: command
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ralph.core.tools import Context
+
+
+async def shell(
+    command: str, working_dir: str | None = None, timeout: int = 30, capture_stderr: bool = True, *, ctx: Context
+) -> dict[str, Any]:
+    """Run a command with bash, without a terminal and without input; cd and variables do not carry over.
+
+    Args:
+        command: The command line.
+        working_dir: Where to run it (default: the workspace).
+        timeout: Seconds until it is ended, up to 600. Its output so far is kept.
+        capture_stderr: False throws error output away.
+    """
+    from shutil import which
+
+    from ralph.errors import ToolError
+    from ralph.tools.process import run
+
+    given = ctx.judged.get("working_dir")
+    cwd = ctx.cwd / (given.resolved if given else working_dir or "")
+    if not cwd.is_dir():
+        raise ToolError(f"working_dir {working_dir!r} is not a directory; the workspace is {ctx.cwd}")
+    env = dict(ctx.env)
+    env.pop("BASH_ENV", None)  # a file that bash would run before the command that was approved
+    bash = which("bash", path=env.get("PATH"))
+    words = [bash, "--noprofile", "--norc", "-c", command] if bash else ["/bin/sh", "-c", command]
+    seconds = min(timeout, 600) if timeout > 0 else 30
+    ended = await run(
+        ctx.argv or words, cwd=cwd, env=env, timeout=seconds, scratch=ctx.scratch, say=ctx.say,
+        stderr=capture_stderr, label="shell",
+    )  # fmt: skip
+    result = {
+        "stdout": ended.stdout, "stderr": ended.stderr, "exit_code": ended.exit_code,
+        "execution_time": round(ended.seconds, 3), "timed_out": ended.timed_out,
+    }  # fmt: skip
+    return {**result, "note": ended.note} if ended.note else result
