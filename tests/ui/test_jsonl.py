@@ -96,7 +96,8 @@ def test_every_event_gives_valid_lines_in_order():
     face.result(exit_code=0)
     shown = lines(out)
     kinds = [line.get("subtype") if line["type"] == "system" else line["type"] for line in shown]
-    assert kinds == ["init", "recalled", "compacted", "retry", "notice", "assistant", "user", "user", "assistant", "result"]
+    start_of_turn = ["init", "recalled", "compacted", "retry", "notice"]
+    assert kinds == [*start_of_turn, "assistant", "user", "user", "assistant", "result"]
     assert out.writes == out.flushes == len(shown)
 
 

@@ -1,0 +1,125 @@
+"""A question in words: what a call would do, why it is asked, and everything behind it. Lines for a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ralph.core.gate import Effect, Question
+from ralph.ui.diff import Line, changes, painted, plain
+from ralph.ui.visible import cropped, one_line, visible
+
+SHORT = 16
+"""Lines of a diff shown with the question; `?` shows all."""
+LONG = 4_000
+"""Characters of a command or an argument shown with the question; `?` shows all."""
+
+_WORDS = {
+    "reads": "read", "writes": "write", "deletes": "delete", "executes": "run", "contacts": "connect to",
+    "secret": "read the secret", "history": "rewrite the history of", "unknown": "do what cannot be told from here",
+}  # fmt: skip
+_MAIN = {"shell": "command", "python": "code", "web_fetch": "url"}
+"""The argument that is the whole of what such a tool does."""
+
+
+class Card:
+    """Draws questions. `colour` False: no escape sequences at all."""
+
+    def __init__(self, cwd: Path, *, colour: bool = True) -> None:
+        self._cwd, self._colour = cwd, colour
+
+    def paint(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
+
+    def short(self, question: Question, width: int) -> list[str]:
+        """What fits with the question itself: the whole command or address, else the arguments and the diff's start."""
+        judgement = question.judgement
+        name = visible(question.call.name, keep="")
+        head = self.paint("1;31" if judgement.dangerous else "1;33", f"● {name}")
+        lines = ["", head + (f"  for {visible(question.origin, keep='')}" if question.origin else "")]
+        lines += [f"  {line}" for line in self._subject(question)]
+        diff = self._diff(question)
+        lines += [f"  {self._row(line, width - 2)}" for line in diff[:SHORT]]
+        if len(diff) > SHORT:
+            lines.append(self.paint("33", f"  … {len(diff) - SHORT} more lines: ? shows them"))
+        lines.append(f"  will: {_sentence(judgement.effects)}")
+        danger = self.paint("31", "dangerous: ") if judgement.dangerous else ""
+        lines.append(f"  asks: {danger}{visible(judgement.rule.text, keep='')}")
+        return lines
+
+    def details(self, question: Question) -> list[str]:
+        """Every argument whole, every path as resolved, every effect, the rule and where it is written."""
+        call, judgement = question.call, question.judgement
+        lines = [self.paint("1", f"{visible(call.name, keep='')}  ({question.spec.category}, {question.spec.origin})")]
+        for key, value in call.args.items():
+            text = value if isinstance(value, str) else _json(value)
+            lines += [f"  {visible(key, keep='')}:", *(f"    {line}" for line in self._seen(text).split("\n"))]
+        for key, judged in judgement.judged.items():
+            state = "exists" if judged.inode else "new"
+            lines.append(f"  {visible(key, keep='')} is {visible(judged.resolved, keep='')} ({state})")
+        lines += [f"  will {_phrase(effect)}" for effect in judgement.effects]
+        if judgement.argv is not None:
+            lines.append(f"  one plain command, run without a shell: {_json(judgement.argv)}")
+        rule = judgement.rule
+        lines.append(f"  asked by rule {visible(rule.name)}: {visible(rule.text)} (written in: {visible(rule.where)})")
+        if diff := self._diff(question):
+            lines += ["", *(f"  {self._row(line, None)}" for line in diff)]
+        return lines
+
+    def brief(self, question: Question, width: int) -> str:
+        """One row for the list of several questions."""
+        call = question.call
+        main = call.args.get(_MAIN.get(call.name, "path"), None)
+        text = main if isinstance(main, str) else _json(call.args)
+        return cropped(f"{visible(call.name, keep='')}  {one_line(text, 300)}", max(width, 8))
+
+    def rule(self, rule: Mapping[str, Any]) -> str:
+        return self._seen(_json(rule))
+
+    def _subject(self, question: Question) -> list[str]:
+        """The arguments, the telling one first and bare; what a diff shows anyway is left out."""
+        args = dict(question.call.args)
+        main = args.pop(_MAIN.get(question.call.name, "path"), None)
+        lines = self._clipped(main).split("\n") if isinstance(main, str) else []
+        if self._diff(question):
+            args = {key: value for key, value in args.items() if key not in ("content", "operations", "diff", "patch")}
+        for key, value in args.items():
+            text = self._clipped(value if isinstance(value, str) else _json(value))
+            lines += f"{visible(key, keep='')}: {text}".split("\n")
+        return lines
+
+    def _clipped(self, text: str) -> str:
+        if len(text) <= LONG:
+            return self._seen(text)
+        more = self.paint("33", f"… {len(text) - LONG:,} more characters: ? shows them")
+        return f"{self._seen(text[:LONG])}\n{more}"
+
+    def _seen(self, text: str) -> str:
+        return visible(text, mark=("\x1b[7m", "\x1b[27m") if self._colour else ("", ""))
+
+    def _diff(self, question: Question) -> list[Line]:
+        return changes(question.call.name, question.call.args, lambda key: self._locate(question, key))
+
+    def _locate(self, question: Question, key: str) -> Path:
+        judged = question.judgement.judged.get(key)
+        return Path(judged.resolved) if judged else self._cwd / str(question.call.args.get(key, ""))
+
+    def _row(self, line: Line, width: int | None) -> str:
+        if width is not None and cropped(line.text, width - 3) != line.text:
+            line = Line(line.kind, cropped(line.text, width - 4) + "…")
+        return painted(line) if self._colour else plain(line)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _phrase(effect: Effect) -> str:
+    verb = _WORDS.get(effect.kind, effect.kind)
+    return f"{verb} {one_line(effect.target, 200)}" if effect.target else verb
+
+
+def _sentence(effects: Iterable[Effect]) -> str:
+    return ", ".join(_phrase(effect) for effect in effects) or _WORDS["unknown"]
