@@ -14,6 +14,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"start", "commands"},
+    {"job", "doctor"},
     {"app"},
     {"ui", "subagents"},
     {"tools", "session"},

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from ralph.errors import LimitReached
 
 INSTRUCTION_BYTES = 32_000
 STATUS_BYTES = 2_000
-_REFERENCE = re.compile(r"(?<![\w@])@([A-Za-z0-9_./~-]+(?:#[0-9-]+)?)")
 
 Recall = Callable[[str], tuple[str, Event | None]]
 """The prompt -> text to put before the model (empty: nothing relevant) and what to show the person."""
@@ -122,27 +120,6 @@ def project_instructions(cwd: Path) -> str:
     else:
         found = [item for item in found if item[0].parent == cwd]  # no repository: this directory only
     return "\n\n".join(f"# Project instructions from {path}\n\n{text}" for path, text in reversed(found))
-
-
-def expand_references(prompt: str, read: Callable[[str], str | None]) -> str:
-    """Append the files named as `@path` in a prompt, each once. What `read` gives None for stays as it was typed."""
-    parts: list[str] = []
-    seen: set[str] = set()
-    for match in _REFERENCE.finditer(prompt):
-        name = match.group(1)
-        text = read(name)
-        if text is None and name.rstrip(".") != name:  # a full stop that ends the sentence
-            name = name.rstrip(".")
-            text = read(name)
-        if text is not None and name not in seen:
-            seen.add(name)
-            parts.append(f'<file name="{name}">\n{text}\n</file>')
-    return "\n\n".join([prompt, *parts])
-
-
-def stdin_block(text: str) -> str:
-    """Piped input as a labelled block of the prompt."""
-    return f"<stdin>\n{text}\n</stdin>"
 
 
 def schema_instruction(schema: Mapping[str, Any]) -> str:

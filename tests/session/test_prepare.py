@@ -8,7 +8,7 @@ from ralph.core.events import Notice
 from ralph.core.messages import Message, Text
 from ralph.core.tools import Toolbox
 from ralph.errors import LimitReached
-from ralph.session.prepare import Budget, Prepare, environment_text, expand_references, project_instructions
+from ralph.session.prepare import Budget, Prepare, environment_text, project_instructions
 
 
 def user(text):
@@ -62,16 +62,6 @@ def test_budget(limit, costs, stops):
         assert (caught.value.exit_code, caught.value.code) == (3, "max_cost")
     else:
         asyncio.run(prepare([user("x")]))
-
-
-def test_references():
-    files = {"a.txt": "A", "dir/b.py": "B", "~/c": "C"}
-    out = expand_references("see @a.txt, @dir/b.py. and @a.txt but not me@a.txt, @nobody or @~/c", files.get)
-    assert out.count('<file name="a.txt">\nA\n</file>') == 1
-    assert '<file name="dir/b.py">\nB\n</file>' in out
-    assert '<file name="~/c">' in out
-    assert out.startswith("see @a.txt, @dir/b.py. and @a.txt but not me@a.txt, @nobody or @~/c\n\n")
-    assert expand_references("mail me@a.txt", files.get) == "mail me@a.txt"
 
 
 def test_instructions_from_the_root_down(tmp_path):
