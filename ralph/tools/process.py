@@ -134,8 +134,8 @@ class Group:
             self.exited.set_result(None)
 
 
-class _Stream:
-    """Reads one pipe of a child as bytes come, into its readers, until it ends or is closed."""
+class Stream:
+    """Reads one pipe of a child as bytes come, until the pipe ends; `ended` is done then, or when told to leave it."""
 
     def __init__(self, pipe: IO[bytes], *readers: Callable[[bytes], None]) -> None:
         import asyncio
@@ -146,19 +146,29 @@ class _Stream:
         os.set_blocking(pipe.fileno(), False)
         self._loop.add_reader(pipe.fileno(), self._read)
 
-    def close(self) -> None:
+    def drain(self) -> None:
+        """Read what is in the pipe now (64 kB on Linux) without waiting for more."""
+        for _ in range(2):
+            if not self._pipe.closed:
+                self._read()
+
+    def leave(self) -> None:
+        """Stop reading; the pipe stays open."""
         if not self._pipe.closed:
             self._loop.remove_reader(self._pipe.fileno())
-            self._pipe.close()
         if not self.ended.done():
             self.ended.set_result(None)
+
+    def close(self) -> None:
+        self.leave()
+        self._pipe.close()
 
     def _read(self) -> None:
         data = self._pipe.read(65536)
         if data:
             for reader in self._readers:
                 reader(data)
-        elif data is not None:  # None: nothing there after all
+        elif data is not None:  # None: nothing there at the moment
             self.close()
 
 
@@ -182,7 +192,7 @@ async def run(
     captures = [Capture(scratch, label), Capture(scratch, f"{label}-stderr")]
     lives = [Live(say, time.monotonic), Live(say, time.monotonic)]
     pipes = (group.popen.stdout, group.popen.stderr)
-    streams = [_Stream(pipe, capture.feed, live.feed)
+    streams = [Stream(pipe, capture.feed, live.feed)
                for pipe, capture, live in zip(pipes, captures, lives, strict=True) if pipe]  # fmt: skip
     try:
         await asyncio.wait([group.exited], timeout=timeout)
@@ -212,7 +222,7 @@ def _note(code: int, timed_out: bool, timeout: float, held: bool, left: bool) ->
     if timed_out:
         notes.append(f"it was ended after {timeout:g} s; the output is what it had printed by then")
     elif code < 0:
-        notes.append(f"it was ended by {_signal_name(-code)}")
+        notes.append(f"it was ended by {signal_name(-code)}")
     if left and not timed_out:
         notes.append("processes it left running in the background were ended with it; "
                      "`setsid program >file 2>&1 &` starts one that stays")  # fmt: skip
@@ -221,7 +231,7 @@ def _note(code: int, timed_out: bool, timeout: float, held: bool, left: bool) ->
     return "; ".join(notes)
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:

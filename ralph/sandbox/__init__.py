@@ -1,0 +1,1 @@
+"""Run a child with less authority, and say only what was seen to hold."""
