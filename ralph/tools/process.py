@@ -78,10 +78,22 @@ class Group:
                 break
             await asyncio.sleep(0.01)
         self.kill()
-        for pid in _marked(self._mark) if strays else ():
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        if strays:
+            await self._end_strays()
         return left
+
+    async def _end_strays(self) -> None:
+        """Kill until nobody is found: a process may start another between the look and the kill, and dying takes time."""
+        import asyncio
+
+        for _ in range(100):
+            found = _marked(self._mark)
+            if not found:
+                return
+            for pid in found:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            await asyncio.sleep(0.005)
 
     def kill(self) -> None:
         """SIGKILL the group and reap the child: what `end` does last, and what is left to do when nothing may wait."""
