@@ -83,7 +83,7 @@ class Group:
         return left
 
     async def _end_strays(self) -> None:
-        """Kill until nobody is found: a process may start another between the look and the kill, and dying takes time."""
+        """Kill until nobody is found: one may start another between the look and the kill, and dying takes time."""
         import asyncio
 
         for _ in range(100):
