@@ -1,0 +1,171 @@
+"""What one call would do: its effects, where its paths lead, and what makes it a matter for a person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ralph.core.gate import Effect
+from ralph.core.messages import ToolCall
+from ralph.core.tools import ToolSpec
+from ralph.errors import ToolError
+from ralph.policy.categories import QUIET_TOOLS
+from ralph.policy.diffs import touched
+from ralph.policy.effects import ShellReport, report
+from ralph.policy.network import judge_url, overtly_local
+from ralph.policy.paths import Walk, follow, inside
+from ralph.policy.sensitive import runs_later, secret
+
+TEXT_ARGUMENTS = re.compile(
+    r"(?:.*_)?(?:content|contents|text|body|message|query|prompt|description|title|code|diff|patch|task|context|"
+    r"regex_?pattern|pattern|regex|glob_?filter|glob|old_?(?:str|string|text)|new_?(?:str|string|text)|operations|todos)$",
+    re.IGNORECASE,
+)
+"""Names of arguments that carry text, not a path. The diff, code and glob among them are read by their own rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Absolute directories: `home` is Ralph's, `tilde` the person's."""
+
+    cwd: str
+    workspace: str
+    home: str
+    tilde: str
+
+    @property
+    def scratch(self) -> str:
+        return f"{self.home}/scratch"
+
+
+@dataclass(slots=True)
+class Facts:
+    """`walks`: argument name, or path inside a diff, -> where it leads. `caution`: always ask, and never "always".
+
+    `outside`: a path read outside the workspace. `problem`: for the model, when the call cannot be judged at all.
+    """
+
+    call: ToolCall
+    spec: ToolSpec
+    cwd: str
+    effects: list[Effect] = field(default_factory=list)
+    walks: dict[str, Walk] = field(default_factory=dict)
+    report: ShellReport | None = None
+    caution: str = ""
+    outside: str = ""
+    problem: str = ""
+
+    @property
+    def read_only(self) -> bool:
+        if self.spec.category == "file_read" or self.spec.name in QUIET_TOOLS:
+            return all(effect.kind == "reads" for effect in self.effects)
+        return bool(self.effects) and all(effect.kind == "reads" for effect in self.effects)
+
+
+def gather(call: ToolCall, spec: ToolSpec, places: Places) -> Facts:
+    facts = Facts(call, spec, places.cwd)
+    try:
+        _GATHER.get(spec.category, _unknown)(facts, places)
+    except ToolError as error:
+        facts.problem = str(error)
+    return facts
+
+
+def path_arguments(call: ToolCall) -> Iterator[tuple[str, str]]:
+    """(argument name, text) of every string argument that may be a path; lists are named `name[0]`."""
+    for name, value in call.args.items():
+        if TEXT_ARGUMENTS.match(name):
+            continue
+        if isinstance(value, str) and value:
+            yield name, value
+        elif isinstance(value, list | tuple):
+            yield from ((f"{name}[{at}]", item) for at, item in enumerate(value) if isinstance(item, str) and item)
+
+
+def _files(facts: Facts, places: Places) -> None:
+    kind = "reads" if facts.spec.category == "file_read" else "writes"
+    for name, text in path_arguments(facts.call):
+        _touch(facts, places, name, text, kind)
+    diff = facts.call.args.get("diff")
+    if isinstance(diff, str):
+        path = facts.call.args.get("path")
+        for part in touched(diff, path if isinstance(path, str) else ""):
+            _touch(facts, places, part.path, part.path, part.action)
+    if not facts.walks:
+        facts.effects.append(Effect(kind, "."))
+
+
+def _touch(facts: Facts, places: Places, name: str, text: str, kind: str) -> None:
+    walk = follow(text, facts.cwd, tilde=places.tilde)
+    facts.walks[name] = walk
+    facts.effects.append(Effect(kind, walk.resolved))
+    _warn(facts, places, walk, kind)
+
+
+def _warn(facts: Facts, places: Places, walk: Walk, kind: str) -> None:
+    if reason := next((found for path in walk.spellings if (found := secret(path))), ""):
+        facts.effects.append(Effect("secret", walk.resolved))
+        facts.caution = facts.caution or reason
+    if kind == "reads":
+        if not any(inside(walk.resolved, root) for root in (places.workspace, places.scratch)):
+            facts.outside = facts.outside or walk.resolved
+    elif reason := next((found for path in walk.spellings if (found := runs_later(path))), ""):
+        facts.caution = facts.caution or reason
+
+
+def _shell(facts: Facts, places: Places) -> None:
+    given = facts.call.args.get("working_dir")
+    if isinstance(given, str) and given:
+        walk = facts.walks["working_dir"] = follow(given, facts.cwd, tilde=places.tilde)
+        facts.cwd = walk.resolved
+    text = facts.call.args.get("command")
+    facts.report = report(text if isinstance(text, str) else "", facts.cwd)
+    facts.effects += facts.report.effects
+    for effect in facts.report.effects:
+        if effect.kind in ("reads", "writes", "deletes") and effect.target:
+            try:
+                walk = follow(effect.target, facts.cwd, tilde=places.tilde)
+            except ToolError:
+                continue  # a descriptor of the child itself, such as /dev/stdin
+            _warn(facts, places, walk, effect.kind)
+    facts.outside = ""  # the program table and the entry decide where a shell command may look
+
+
+def _network(facts: Facts, places: Places) -> None:
+    url = facts.call.args.get("url")
+    if not isinstance(url, str):
+        facts.effects.append(Effect("contacts", "an address that is not in the arguments"))
+        return
+    seen = judge_url(url)
+    facts.effects.append(Effect("contacts", seen.origin))
+    if seen.problems:
+        facts.problem = f"{url}: {seen.problems[0]}"
+    elif overtly_local(seen):
+        facts.caution = f"{seen.host} is an address on this machine or its network"
+
+
+def _python(facts: Facts, places: Places) -> None:
+    facts.effects.append(Effect("executes", "python"))
+
+
+def _memory(facts: Facts, places: Places) -> None:
+    kind = "reads" if facts.spec.name in QUIET_TOOLS else "writes"
+    facts.effects.append(Effect(kind, "memory"))
+    for name, text in path_arguments(facts.call):
+        if name.endswith("path"):
+            _touch(facts, places, name, text, "reads")
+
+
+def _subagent(facts: Facts, places: Places) -> None:
+    facts.effects.append(Effect("reads" if facts.spec.name in QUIET_TOOLS else "executes", "subagent"))
+
+
+def _unknown(facts: Facts, places: Places) -> None:
+    facts.effects.append(Effect("unknown", facts.spec.origin if facts.spec.origin != "builtin" else facts.spec.name))
+
+
+_GATHER = {
+    "file_read": _files, "file_write": _files, "shell": _shell, "network": _network, "python": _python,
+    "memory": _memory, "subagent": _subagent,
+}  # fmt: skip

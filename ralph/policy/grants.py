@@ -1,0 +1,199 @@
+"""What a person allowed on the way: for some uses, some minutes, this session, this project, or for good."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from ralph.errors import ConfigError, StoreError
+from ralph.policy.allowlist import Entry, read_entry
+
+Scope = Literal["session", "project", "user"]
+_OWN_KEYS = ("scope", "uses", "minutes")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """`rule` is an allowlist row. expires: seconds since the epoch. uses: how many are left. None: no such end.
+
+    workspace: the only directory a project grant holds in. origin: who gave it.
+    """
+
+    id: int
+    rule: Mapping[str, Any]
+    scope: Scope = "session"
+    origin: str = "person"
+    expires: float | None = None
+    uses: int | None = None
+    workspace: str = ""
+
+    @property
+    def entry(self) -> Entry:
+        return read_entry(self.rule, f"grant {self.id}")
+
+
+class GrantStore(Protocol):
+    """Where project and user grants outlive the process. `change` holds a lock while the rows are replaced."""
+
+    def load(self) -> list[dict[str, Any]]: ...
+
+    def change(self, edit: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None: ...
+
+
+@dataclass(slots=True)
+class Grants:
+    """The grants in force. Ids are small numbers a person can type; a kept grant has the same id in every process."""
+
+    workspace: str
+    store: GrantStore | None = None
+    now: Callable[[], float] = time.time
+    _session: list[Grant] = field(default_factory=list)
+    _last: int = 0
+
+    def add(self, rule: Mapping[str, Any], *, origin: str = "person") -> Grant:
+        """`rule` is a row plus, if wanted, `scope`, `uses` and `minutes`. Raises ConfigError for a bad one."""
+        plain = {key: value for key, value in rule.items() if key not in _OWN_KEYS}
+        scope = rule.get("scope", "session")
+        minutes, uses = rule.get("minutes"), rule.get("uses")
+        if scope not in ("session", "project", "user"):
+            raise ConfigError(f"a grant cannot be for {scope!r}", hint="session, project or user")
+        if any(end is not None and (not isinstance(end, int | float) or end <= 0) for end in (minutes, uses)):
+            raise ConfigError("a grant's uses and minutes are numbers above zero")
+        grant = Grant(
+            0, plain, scope, origin, self.now() + minutes * 60 if minutes else None, uses,
+            self.workspace if scope == "project" else "",
+        )  # fmt: skip
+        read_entry(plain, "grant")
+        return self._keep(grant) if scope != "session" else self._hold(grant)
+
+    def list(self) -> tuple[Grant, ...]:
+        """Session grants first; what has expired or is used up is not among them."""
+        kept = [_load(row) for row in self.store.load()] if self.store else []
+        return tuple(grant for grant in (*self._session, *kept) if self._alive(grant))
+
+    def revoke(self, number: int) -> bool:
+        """False when there is no such grant. Holds from the next call on, in every process that shares the store."""
+        before = len(self.list())
+        self._session = [grant for grant in self._session if grant.id != number]
+        if self.store and any(row["id"] == number for row in self.store.load()):
+            self.store.change(lambda rows: [row for row in rows if row["id"] != number])
+        return len(self.list()) < before
+
+    def use(self, grant: Grant) -> bool:
+        """Count one use; False when another process took the last one."""
+        if grant.uses is None:
+            return True
+        if grant.scope == "session":
+            self._session = [_less(item) if item.id == grant.id else item for item in self._session]
+            return True
+        taken: list[int] = []
+
+        def spend(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            for row in rows:
+                if row["id"] == grant.id and row["uses"] > 0:
+                    row["uses"] -= 1
+                    taken.append(row["uses"])
+            return rows
+
+        if self.store:
+            self.store.change(spend)
+        return bool(taken)
+
+    def _alive(self, grant: Grant) -> bool:
+        here = grant.scope != "project" or grant.workspace == self.workspace
+        fresh = grant.expires is None or self.now() < grant.expires
+        return here and fresh and (grant.uses is None or grant.uses > 0)
+
+    def _hold(self, grant: Grant) -> Grant:
+        self._last += 1
+        held = replace(grant, id=self._last)
+        self._session.append(held)
+        return held
+
+    def _keep(self, grant: Grant) -> Grant:
+        if self.store is None:
+            raise ConfigError(f"there is nowhere to keep a {grant.scope} grant", hint="grant it for the session")
+        made: list[Grant] = []
+
+        def append(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            number = max([100, *(row["id"] for row in rows)]) + 1  # above the session's, so that an id names one grant
+            made.append(replace(grant, id=number))
+            return [*rows, _dump(made[-1])]
+
+        self.store.change(append)
+        return made[-1]
+
+
+def _less(grant: Grant) -> Grant:
+    return replace(grant, uses=None if grant.uses is None else grant.uses - 1)
+
+
+def _dump(grant: Grant) -> dict[str, Any]:
+    return {name: getattr(grant, name) for name in grant.__dataclass_fields__}
+
+
+def _load(row: Mapping[str, Any]) -> Grant:
+    return Grant(**row)
+
+
+@dataclass(slots=True)
+class GrantFile:
+    """Grants as JSON in `<home>/grants.json`, mode 0600, replaced whole under a lock, read again when it changed."""
+
+    path: Path
+    _seen: tuple[int, int, int] | None = None
+    _rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def load(self) -> list[dict[str, Any]]:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return []
+        mark = (found.st_mtime_ns, found.st_ino, found.st_size)
+        if mark != self._seen:
+            self._rows = self._read()
+            self._seen = mark
+        return self._rows
+
+    def change(self, edit: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
+        with self._locked():
+            rows = edit([dict(row) for row in self._read()])
+            spare = self.path.with_suffix(f".{os.getpid()}.new")
+            try:
+                handle = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump(rows, file, ensure_ascii=False, indent=1)
+                    file.flush()
+                    os.fsync(file.fileno())
+                spare.replace(self.path)
+            except OSError as error:
+                raise StoreError(f"{self.path}: the grant was not kept ({error.strerror})") from error
+            self._seen = None
+
+    def _read(self) -> list[dict[str, Any]]:
+        try:
+            rows = json.loads(self.path.read_text("utf-8"))
+            [_load(row) for row in rows]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError) as error:
+            hint = "move it away to start without grants"
+            raise StoreError(f"{self.path} cannot be read ({error})", hint=hint) from error
+        return list(rows)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with FileLock(self.path.with_suffix(".lock"), timeout=5):
+                yield
+        except Timeout as error:
+            raise StoreError(f"{self.path} is locked by another process", hint="try again") from error

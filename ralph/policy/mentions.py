@@ -1,0 +1,244 @@
+"""Which strings of a call name files, so that none of them may name a protected one.
+
+A mention is not an access: text to be written, a pattern to search for and a word to print are not paths. The sandbox
+holds what no reading of the arguments can see (a program that builds the name itself).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from posixpath import join
+
+from ralph.errors import ToolError
+from ralph.policy.facts import Facts, Places, path_arguments
+from ralph.policy.globbing import could_name
+from ralph.policy.paths import follow
+from ralph.policy.pathwords import directories, path_words
+from ralph.policy.protected import Protected
+from ralph.policy.shell import Command, Simple, parse
+
+_TALKING = frozenset({"print", "len", "repr", "startswith", "endswith", "replace", "log", "info", "debug", "warning"})
+_RUNNING = frozenset({
+    "system", "popen", "Popen", "run", "call", "check_call", "check_output", "getoutput", "getstatusoutput",
+})  # fmt: skip
+_URL = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://", re.IGNORECASE)
+_LONGEST_NAME = 4096
+_TAKING_WHOLE = frozenset({"cp", "mv", "rm", "rsync", "scp", "tar", "zip", "7z", "ln", "chmod", "chown", "bsdtar"})
+_CODE_PROGRAM = re.compile(r"(node|nodejs|deno|bun|perl|ruby|php|lua|sed|gsed|awk|gawk|mawk|nawk|osascript)[\d.]*")
+
+
+def protected_mention(facts: Facts, places: Places, protected: Protected) -> tuple[str, str]:
+    """(path, reason) of the first protected file the call would touch; ("", "") when there is none."""
+    for walk in facts.walks.values():
+        if reason := protected.why(walk):
+            return walk.given, reason
+    if facts.report is not None:
+        return _in_shell(facts, places, protected)
+    if facts.spec.category == "python" and isinstance(code := facts.call.args.get("code"), str):
+        return _in_python(code, facts.cwd, places, protected)
+    return _in_arguments(facts, places, protected)
+
+
+def _in_shell(facts: Facts, places: Places, protected: Protected) -> tuple[str, str]:
+    report_ = facts.report
+    if report_ is None:
+        return "", ""
+    command = report_.command
+    bases = _bases(command.simples, facts.cwd, places)
+    for word in _shell_words(command, facts.cwd):
+        spelled = _known_variables(word, facts.cwd, places)
+        for base in bases:
+            if reason := _judge_word(spelled, base, places, protected):
+                return word, reason
+    for simple in command.simples:
+        if found := _in_code(simple, facts.cwd, places, protected):
+            return found
+        if simple.argv and simple.argv[0].rsplit("/", 1)[-1] in _TAKING_WHOLE:
+            for word in simple.argv[1:]:
+                if _above_home(word, facts.cwd, places, protected):
+                    return word, "Ralph's own home directory is inside"
+    for effect in report_.effects:
+        if effect.kind == "deletes" and (held := _held(effect.target, facts.cwd, places, protected)):
+            return held, "it would be deleted with the directory it is in"
+    return "", ""
+
+
+def _shell_words(command: Command, cwd: str) -> Iterator[str]:
+    reads_names = any(simple.argv[:1] in (("read",), ("mapfile",), ("readarray",)) for simple in command.simples)
+    for simple in command.simples:
+        yield from path_words(simple)
+        if reads_names and simple.argv[:1] in (("echo",), ("printf",)):
+            yield from simple.argv[1:]
+    if "extglob" in command.text:
+        yield from re.split(r"[\s;&|<>]+", re.sub(r"[@!?+*]\([^()]*\)", "*", command.text))
+
+
+def _bases(simples: tuple[Simple, ...], cwd: str, places: Places) -> list[str]:
+    """The working directory, and where `cd` and `-C` lead: each may be what a relative path is relative to."""
+    bases = [cwd]
+    for word in directories(simples):
+        for base in bases[:4]:
+            try:
+                bases.append(follow(_known_variables(word, base, places), base, tilde=places.tilde).resolved)
+            except ToolError:
+                continue
+    return bases[:8]
+
+
+def _known_variables(word: str, cwd: str, places: Places) -> str:
+    """$HOME and its like written out; what another variable holds is anybody's guess, so it becomes `*`."""
+    if "$" not in word:
+        return word
+    known = {"HOME": places.tilde, "PWD": cwd, "RALPH_HOME": places.home}
+    for name, value in known.items():
+        word = re.sub(rf"\$(?:{name}\b|\{{{name}\}})", lambda _found, value=value: value, word)  # type: ignore[misc]
+    return re.sub(r"\$(?:\{[^}]*\}|\([^)]*\)|\w+)", "*", word)
+
+
+def _in_code(simple: Simple, cwd: str, places: Places, protected: Protected) -> tuple[str, str] | None:
+    """Programs in arguments: what stands in quotes in them may be opened."""
+    program = simple.argv[0].rsplit("/", 1)[-1] if simple.argv else ""
+    if re.fullmatch(r"(python|pypy)[\d.]*", program):
+        codes = [*(word for before, word in pairwise(simple.argv) if before == "-c"), simple.stdin]
+        found = [_in_python(code, cwd, places, protected) for code in codes if code]
+        return next((item for item in found if item[1]), None)
+    if not _CODE_PROGRAM.fullmatch(program):
+        return None
+    for word in (*simple.argv[1:], simple.stdin):
+        for text in re.findall(r"[\"'`]([^\"'`\n]+)[\"'`]|\b[rRwW]\s+(\S+)", word):
+            quoted = text[0] or text[1]
+            if reason := _judge_loose(quoted, cwd, places, protected):
+                return quoted, reason
+    return None
+
+
+def _above_home(word: str, cwd: str, places: Places, protected: Protected) -> bool:
+    try:
+        walk = follow(_known_variables(word, cwd, places), cwd, tilde=places.tilde)
+    except ToolError:
+        return False
+    return walk.is_dir and walk.resolved != "/" and protected.home_is_inside(walk.resolved)
+
+
+def _judge_word(word: str, cwd: str, places: Places, protected: Protected) -> str:
+    judge = _judge_loose if " " in word else _judge
+    return next((reason for piece in pieces(word) if (reason := judge(piece, cwd, places, protected))), "") or (
+        could_name(word, cwd, places, protected)
+    )
+
+
+def pieces(word: str) -> Iterator[str]:
+    """Every part of a shell word that a program may take for a path: `--opt=value`, `-fvalue`, `@file`, `host:path`."""
+    if _URL.match(word):
+        return
+    yield word
+    if word.startswith("file:"):
+        yield re.sub(r"^file:(//[^/]*)?", "", word)
+    if word.startswith("-") and not word.startswith("--") and len(word) > 2:
+        yield word[2:]
+    yield from (part for part in re.split(r"[=:,;@<>]", word) if part and part != word)
+    for mark in re.finditer(r"[=:@<>]", word):
+        if mark.end() < len(word):
+            yield word[mark.end() :]
+
+
+def _judge(text: str, cwd: str, places: Places, protected: Protected) -> str:
+    if not text or len(text) > _LONGEST_NAME:
+        return ""
+    try:
+        return protected.why(follow(text, cwd, tilde=places.tilde))
+    except ToolError:
+        return protected.named(join(cwd, text))
+
+
+def _held(text: str, cwd: str, places: Places, protected: Protected) -> str:
+    try:
+        walk = follow(text, cwd, tilde=places.tilde)
+    except ToolError:
+        return ""
+    return protected.holds(walk.resolved) if walk.is_dir else ""
+
+
+def _in_arguments(facts: Facts, places: Places, protected: Protected) -> tuple[str, str]:
+    """Tools nobody here knows: any string that resolves to a protected file, unless it is plainly text."""
+    for _name, text in (*path_arguments(facts.call), *_nested(facts)):
+        if reason := _judge_loose(text, facts.cwd, places, protected):
+            return text, reason
+    globs = facts.call.args.get("glob_filter")
+    if not isinstance(globs, str) or not globs.startswith((".", "**/.")):
+        return "", ""
+    reason = could_name(globs.rpartition("/")[2], facts.cwd, places, protected)
+    return (globs, reason) if reason else ("", "")
+
+
+def _nested(facts: Facts) -> Iterator[tuple[str, str]]:
+    for value in facts.call.args.values():
+        if isinstance(value, dict):
+            from_dict = type(facts.call)(facts.call.id, facts.call.name, value)
+            yield from path_arguments(from_dict)
+
+
+def _judge_loose(text: str, cwd: str, places: Places, protected: Protected) -> str:
+    """As `_judge`, for a string that may just as well be prose: with spaces, its directory must exist."""
+    if "\n" in text or _URL.match(text):
+        return ""
+    text = re.sub(r"^file://[^/]*", "", text)
+    if " " in text.strip() and not Path(cwd, text).parent.is_dir():
+        return ""
+    return _judge(text, cwd, places, protected)
+
+
+def _in_python(code: str, cwd: str, places: Places, protected: Protected) -> tuple[str, str]:
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return "", ""  # it will not run either
+    for text, runs in _literals(tree):
+        if reason := _judge_loose(text, cwd, places, protected):
+            return text, reason
+        if runs:
+            for word in _shell_words(parse(text), cwd):
+                if reason := _judge_word(word, cwd, places, protected):
+                    return word, reason
+    return "", ""
+
+
+def _literals(tree: ast.AST) -> Iterator[tuple[str, bool]]:
+    """(text, is it a command line) of the string literals that are more than talk; joined and added ones as a whole."""
+    work: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while work:
+        node, runs = work.pop()
+        if isinstance(node, ast.Compare) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            continue
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            work.append((node.func, False))
+            if name not in _TALKING:
+                work += [(item, name in _RUNNING) for item in (*node.args, *(key.value for key in node.keywords))]
+            else:
+                work += [(item, False) for item in node.args if not isinstance(item, ast.Constant)]
+            continue
+        text = _text(node)
+        if text is not None:
+            yield text, runs
+            if isinstance(node, ast.Constant):
+                continue
+        work += [(child, runs) for child in ast.iter_child_nodes(node)]
+
+
+def _text(node: ast.AST) -> str | None:
+    """The value of a literal, of literals added together, and of an f-string with its gaps left out."""
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, bytes):
+            return node.value.decode("utf-8", "replace")
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _text(node.left), _text(node.right)
+        return None if left is None or right is None else left + right
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) or "" for part in node.values)
+    return None

@@ -1,0 +1,132 @@
+"""Which words of a shell command its program takes for paths, when only a person's eye for talk can tell.
+
+The program table says what is known to be safe; this asks the opposite question, "could this word be opened?", and
+leaves out only what is plainly something else: patterns to search for, messages, names to exclude, words to print.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ralph.policy.reader import Simple
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TALK = """
+    echo printf true false : seq sleep date kill pkill killall type which whereis man apropos expr export declare local
+    readonly typeset unset alias unalias basename dirname tr set shopt hostname whoami id groups hash history printenv
+    write-output write-host
+"""
+_TALKERS = _words(_TALK)
+
+_PATTERN_FIRST = _words("grep egrep fgrep zgrep rg ag ack sed gsed awk gawk mawk nawk jq yq gojq")
+_PATTERN_GIVEN = re.compile(r"-[a-zA-Z]*[ef]|--(regexp|file|expression|from-file|files)(=.*)?")
+_TEXT_LONG = re.compile(
+    r"--(exclude(?!-from)[a-z-]*|ignore(?!-file)[a-z-]*|message|title|body|grep|author|format|pretty|regexp|expression|"
+    r"since|until|after|before|hide|skip|omit|max-count|context|after-context|before-context|type|type-not|header|"
+    r"user-agent|request|delimiter|field-separator|label|notes|description|name|arg|argjson)$"
+)
+_TEXT_SHORT = {  # letters of options whose value is no path
+    "grep": "eABCmdD", "egrep": "eABCmdD", "fgrep": "eABCmdD", "zgrep": "eABCmdD", "rg": "eABCmtTjMrEd", "ag": "ABCm",
+    "ack": "ABCm", "git": "mSGnUcO", "tree": "IPL", "ls": "IwT", "fd": "EedtcSx", "fdfind": "EedtcSx", "diff": "xIU",
+    "zip": "x", "sed": "e", "gsed": "e", "awk": "vF", "gawk": "vF", "mawk": "vF", "curl": "HAXum", "xargs": "IndPLs",
+    "head": "nc", "tail": "nc", "cut": "dfcb", "sort": "kt", "docker": "e", "gh": "tb", "du": "d", "wc": "", "yq": "p",
+}  # fmt: skip
+_GIT_TALK = frozenset({"check-ignore", "ls-files", "status", "check-attr", "config"})
+_FIND_PATTERNS = _words("-name -iname -path -ipath -wholename -iwholename -regex -iregex -lname -ilname")
+_FIND_ACTS = _words("-exec -execdir -ok -okdir -delete -fprint -fls")
+_NAMES_FROM_STDIN = _words("xargs parallel tar cpio rsync read mapfile readarray pax zip git")
+
+
+def path_words(simple: Simple) -> Iterator[str]:
+    """Words (and redirection targets, assigned values, names piped in) that the command could open."""
+    for redirect in simple.redirects:
+        if redirect.target is not None and not redirect.op.startswith("<<"):
+            yield redirect.target.text
+    argv = simple.argv
+    if not argv:
+        return
+    yield from (value for _name, value in simple.assignments if value)
+    program = argv[0].rsplit("/", 1)[-1].lower()
+    yield argv[0]
+    if program in _NAMES_FROM_STDIN:
+        yield from simple.stdin.split()
+        for source in simple.upstream:
+            yield from source[1:]
+    if program in _TALKERS:
+        return
+    if program in ("find", "gfind"):
+        yield from _find(argv)
+    else:
+        yield from _operands(program, argv)
+
+
+def _operands(program: str, argv: tuple[str, ...]) -> Iterator[str]:
+    rest = list(argv[1:])
+    pattern_first = program in _PATTERN_FIRST and not any(_PATTERN_GIVEN.fullmatch(word) for word in rest)
+    if program == "git":
+        command = next((word for word in rest if not word.startswith("-")), "")
+        if command in _GIT_TALK:
+            return
+        pattern_first = command == "grep" and not any(_PATTERN_GIVEN.fullmatch(word) for word in rest)
+        rest = rest[rest.index(command) + 1 :] if pattern_first else rest
+    if program == "yq" and rest[:1] in (["e"], ["eval"], ["ea"], ["eval-all"]):
+        rest = rest[1:]
+    short = _TEXT_SHORT.get(program, "")
+    at, ended = 0, False
+    while at < len(rest):
+        word = rest[at]
+        at += 1
+        if word == "--" and not ended:
+            ended = True
+        elif word.startswith("-") and len(word) > 1 and not ended:
+            taken = _text_option(word, short)
+            at += taken if taken > 0 else 0
+            if taken < 0:
+                yield word
+        elif pattern_first:
+            pattern_first = False
+        else:
+            yield word
+
+
+def _text_option(word: str, short: str) -> int:
+    """How many words after this option are its text; -1 when the option itself may hold a path."""
+    if word.startswith("--"):
+        name, equals, _ = word.partition("=")
+        if not _TEXT_LONG.match(name):
+            return -1
+        return 0 if equals else 2 if name in ("--arg", "--argjson") else 1
+    for place, letter in enumerate(word[1:], 2):
+        if letter in short:
+            return 0 if place < len(word) else 1
+    return -1
+
+
+def _find(argv: tuple[str, ...]) -> Iterator[str]:
+    """What is only looked for is talk, unless something is then done with it."""
+    acts = any(word in _FIND_ACTS for word in argv)
+    for at, word in enumerate(argv[1:], 1):
+        if argv[at - 1] in _FIND_PATTERNS:
+            negated = argv[at - 2] in ("!", "-not")
+            if acts and not negated:
+                yield word.rpartition("/")[2]
+        elif not word.startswith("-"):
+            yield word
+
+
+def directories(simples: tuple[Simple, ...]) -> Iterator[str]:
+    """Directories the command moves to (`cd d`, `-C d`), where its relative paths may be meant."""
+    for simple in simples:
+        argv = simple.argv
+        if argv[:1] in (("cd",), ("pushd",), ("chdir",)):
+            yield from (word for word in argv[1:2] if not word.startswith("-"))
+        for at, word in enumerate(argv[1:], 1):
+            if word in ("-C", "--directory", "--chdir", "--work-tree", "--cwd", "--prefix") and at + 1 < len(argv):
+                yield argv[at + 1]
+            elif found := re.match(r"--(?:directory|chdir|work-tree|cwd|prefix)=(.+)|-C(.+)", word):
+                yield found[1] or found[2]

@@ -1,0 +1,204 @@
+"""May this call run? Every rule in order, the first that decides wins, and the answer says which one it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ralph.core.gate import Answer, Judgement, Question, Rule, VerdictName
+from ralph.core.messages import ToolCall
+from ralph.core.tools import ToolSpec
+from ralph.policy.allowlist import Entry, why_not
+from ralph.policy.categories import defaults
+from ralph.policy.facts import Facts, Places, gather
+from ralph.policy.grants import Grant, Grants
+from ralph.policy.limits import Limits
+from ralph.policy.mentions import protected_mention
+from ralph.policy.patterns import suggest
+from ralph.policy.protected import Protected
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule that was looked at. `verdict` is None when it has nothing to say about the call, `rule.text` says why.
+
+    `error`: the name a refusal goes by; `extra`: its further fields for the model. `grant`: the one that covers it.
+    """
+
+    verdict: VerdictName | None
+    rule: Rule
+    error: str = "operation_denied"
+    extra: Mapping[str, Any] | None = None
+    by_entry: bool = False
+    grant: Grant | None = None
+
+
+class Rules:
+    """The policy of one process. Directories are absolute; `allowlist` is complete (built in, settings, flags).
+
+    categories: changes to the defaults. origins: category -> where that change is written. attended: a person can be
+    asked. tilde: the person's home directory.
+    """
+
+    def __init__(  # noqa: PLR0913  # plain values, all by name: the settings of one policy
+        self, *, cwd: str, home: str, workspace: str = "", tilde: str = "", categories: Mapping[str, str] | None = None,
+        origins: Mapping[str, str] | None = None, allowlist: Sequence[Entry] = (), yolo: bool = False,
+        sandbox_holds: bool = False, attended: bool = True, limits: Limits | None = None, grants: Grants | None = None,
+        shell: str = "posix", now: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self.places = Places(cwd, workspace or cwd, home, tilde)
+        self.categories = {**defaults(sandbox_holds=sandbox_holds), **(categories or {})}
+        self.allowlist = tuple(allowlist)
+        self.grants = grants or Grants(self.places.workspace)
+        self.limits = limits or Limits(now)
+        self.protected = Protected(home, self.places.workspace, now)
+        self._origins = dict(origins or {})
+        self._yolo, self._shell, self._attended = yolo, shell, attended
+
+    def judge(self, call: ToolCall, spec: ToolSpec) -> Judgement:
+        facts = gather(call, spec, self.places)
+        decided = next(check for check in self.checks(facts) if check.verdict is not None)
+        if decided.grant is not None and not self.grants.use(decided.grant):
+            return self.judge(call, spec)  # another process took its last use a moment ago
+        return self._judgement(facts, decided)
+
+    def learn(self, question: Question, answer: Answer) -> None:
+        """An approval starts the count of refusals again; a plain no counts, the absence of a person does not."""
+        name = question.call.name
+        if answer.allowed:
+            self.limits.allowed(name)
+            if answer.remember is not None:
+                self.grants.add(answer.remember, origin=question.origin or answer.by)
+        elif not answer.error and not answer.stop:
+            self.limits.denied(name)
+
+    def refresh(self, judgement: Judgement, call: ToolCall, spec: ToolSpec) -> Judgement | None:
+        facts = gather(call, spec, self.places)
+        if facts.problem or protected_mention(facts, self.places, self.protected)[1]:
+            return None
+        if {name: walk.resolved for name, walk in facts.walks.items()} != {
+            name: judged.resolved for name, judged in judgement.judged.items()
+        }:
+            return None
+        if judgement.argv is not None and _argv(facts) != judgement.argv:
+            return None  # a glob in it now means other files
+        return replace(judgement, judged={name: walk.judged for name, walk in facts.walks.items()})
+
+    def checks(self, facts: Facts) -> Iterator[Check]:
+        """Every rule in order. All of them are yielded, also after the one that decides, so that they can be shown."""
+        yield self._protected(facts)
+        yield _problem(facts)
+        yield _ruinous(facts)
+        yield self._off()
+        yield self._paused(facts)
+        yield self._denied(facts)
+        yield _dangerous(facts)
+        yield _cautious(facts)
+        for grant in self.grants.list():
+            yield self._entry(grant.entry, facts, grant)
+        for entry in self.allowlist:
+            yield self._entry(entry, facts, None)
+        yield self._category(facts)
+
+    def inherited(self) -> Rules:
+        """The rules a subagent starts with: everything written down, nothing granted in this session."""
+        return Rules(
+            cwd=self.places.cwd, home=self.places.home, workspace=self.places.workspace, tilde=self.places.tilde,
+            categories=self.categories, origins=self._origins, allowlist=self.allowlist, yolo=self._yolo,
+            attended=self._attended, limits=self.limits, shell=self._shell,
+            grants=Grants(self.places.workspace, self.grants.store, self.grants.now),
+        )  # fmt: skip
+
+    def _protected(self, facts: Facts) -> Check:
+        path, reason = protected_mention(facts, self.places, self.protected)
+        if not reason:
+            return Check(None, Rule("protected", "no protected file is touched"))
+        return Check("deny", Rule("protected", f"{path} is protected: {reason}"), "protected_file", {"path": path})
+
+    def _off(self) -> Check:
+        return Check("allow", Rule("gates", "the gates are off")) if self._yolo else Check(None, Rule("gates", "on"))
+
+    def _paused(self, facts: Facts) -> Check:
+        name = facts.call.name
+        seconds = self.limits.wait(name)
+        if not seconds:
+            return Check(None, Rule("rate limit", "not paused"))
+        text = f"{name} was refused too often; it may be asked for again in {seconds} s"
+        return Check("deny", Rule("rate limit", text), "rate_limited", {"retry_after": seconds})
+
+    def _denied(self, facts: Facts) -> Check:
+        category = facts.spec.category
+        if self.categories.get(category) != "deny":
+            return Check(None, Rule("category", f"{category} is not denied", self._where(category)))
+        text = f"the settings deny every call of category {category}"
+        return Check("deny", Rule("category", text, self._where(category)), extra={"category": category})
+
+    def _entry(self, entry: Entry, facts: Facts, grant: Grant | None) -> Check:
+        reason = why_not(entry, facts, shell=self._shell)
+        name = "grant" if grant else "allowlist"
+        if reason:
+            return Check(None, Rule(name, f"{entry.text}: {reason}", entry.where))
+        return Check("allow", Rule(name, f"{entry.text} covers it", entry.where), by_entry=True, grant=grant)
+
+    def _category(self, facts: Facts) -> Check:
+        category = facts.spec.category
+        where = self._where(category)
+        if self.categories.get(category) != "allow":
+            return Check("ask", Rule("category", f"{category} calls are asked about", where))
+        if facts.outside:
+            return Check("ask", Rule("outside", f"{facts.outside} is outside the workspace", where))
+        return Check("allow", Rule("category", f"{category} calls run unasked", where))
+
+    def _where(self, category: str) -> str:
+        return self._origins.get(category, "built in")
+
+    def _judgement(self, facts: Facts, check: Check) -> Judgement:
+        verdict = check.verdict or "ask"
+        dangerous = bool(facts.report and (facts.report.dangerous or facts.report.ruinous))
+        return Judgement(
+            verdict, check.rule, tuple(facts.effects), {name: walk.judged for name, walk in facts.walks.items()},
+            read_only=facts.read_only, dangerous=dangerous,
+            argv=_argv(facts) if verdict == "allow" and check.by_entry else None,
+            error=check.error if verdict == "deny" else "", message=check.rule.text if verdict == "deny" else "",
+            extra=self._extra(facts, check, verdict),
+            remember=suggest(facts, shell=self._shell) if verdict == "ask" and not dangerous else None,
+        )  # fmt: skip
+
+    def _extra(self, facts: Facts, check: Check, verdict: VerdictName) -> Mapping[str, Any]:
+        if verdict == "allow" or check.extra is not None:
+            return check.extra or {}
+        if self._attended:
+            return {"suggestion": "ask the user to do it, or explain why it is needed and ask again"}
+        category = facts.spec.category
+        return {"category": category, "suggestion": f"run again with --allow-category={category} or --yolo"}
+
+
+def _argv(facts: Facts) -> tuple[str, ...] | None:
+    return facts.report.command.plain if facts.report is not None else None
+
+
+def _problem(facts: Facts) -> Check:
+    if facts.problem:
+        return Check("deny", Rule("arguments", facts.problem), "invalid_arguments", {})
+    return Check(None, Rule("arguments", "they can be judged"))
+
+
+def _ruinous(facts: Facts) -> Check:
+    if facts.report is not None and facts.report.ruinous:
+        text = f"it would destroy the machine: {facts.report.ruinous}"
+        return Check("deny", Rule("ruinous", text), extra={"suggestion": "a person who wants this can type it"})
+    return Check(None, Rule("ruinous", "it does not destroy the machine"))
+
+
+def _dangerous(facts: Facts) -> Check:
+    if facts.report is not None and facts.report.dangerous:
+        return Check("ask", Rule("dangerous", f"it always asks: {facts.report.dangerous}"))
+    return Check(None, Rule("dangerous", "nothing dangerous is known about it"))
+
+
+def _cautious(facts: Facts) -> Check:
+    if facts.caution:
+        return Check("ask", Rule("sensitive", f"it always asks: {facts.caution}"))
+    return Check(None, Rule("sensitive", "no secret, and no file that runs later"))
