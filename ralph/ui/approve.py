@@ -10,34 +10,32 @@ from pathlib import Path
 from typing import Any
 
 from ralph.core.gate import Answer, Question
+from ralph.errors import ConfigError
 from ralph.ui.card import Card
 from ralph.ui.terminal import Terminal
-from ralph.ui.visible import rows
+from ralph.ui.visible import rows, visible
 
 STOP = Answer(False, reason="the user ended the turn at this question", stop=True, error="aborted")
 _KEYS = "y once · n no · a always · r no, because… · ? details"
 _STYLE = re.compile("\x1b\\[[0-9;]*m")
+_REACH = {"session": ", for this session", "project": ", for this project", "user": ", for good and everywhere"}
 _HINT = "  one of y n a r ? please, or Ctrl+C to end the turn"
-
-
-def no_exact_rule(_question: Question) -> Mapping[str, Any] | None:
-    return None
 
 
 class TerminalApprover:
     """Implements core.gate.Approver on a terminal.
 
-    settle: called before anything is drawn, to complete what is on screen. exact: the rule that covers this one call
-    and no other, offered next to the proposed one; None when there is none.
+    settle: called before anything is drawn, to complete what is on screen. check: raises ConfigError for a rule the
+    person edited into something the policy could not read.
     """
 
     def __init__(
         self, terminal: Terminal, *, cwd: Path, colour: bool = True, settle: Callable[[], None] = lambda: None,
-        exact: Callable[[Question], Mapping[str, Any] | None] = no_exact_rule,
+        check: Callable[[Mapping[str, Any]], object] = lambda _rule: None,
     ) -> None:  # fmt: skip
         import asyncio
 
-        self._terminal, self._settle, self._exact = terminal, settle, exact
+        self._terminal, self._settle, self._check = terminal, settle, check
         self._card = Card(cwd, colour=colour)
         self._turn = asyncio.Lock()  # subagents ask too: one question at a time
 
@@ -99,17 +97,17 @@ class TerminalApprover:
         if rule is None:
             self._say("  no rule may cover this call: it is asked every time (y or n)")
             return None
-        exact = self._exact(question)
-        keys = "y store it · e edit it · " + ("x only exactly this call · " if exact else "") + "n back"
+        keys = "y store it · e edit it · x exactly this call only · n back"
         while True:
-            self._say("  always would store this rule:", f"    {self._card.rule(rule)}")
+            reach = _REACH.get(str(rule.get("scope", "session")), "")
+            self._say(f"  always would store this rule{reach}:", f"    {self._card.rule(rule)}")
             self._terminal.show(self._card.paint("1", f"  └ {keys} "))
             key = (await self._terminal.key()).lower()
             self._say(key if key in ("y", "e", "x", "n") else "")
             if key == "y":
                 return Answer(True, remember=rule)
-            if key == "x" and exact:
-                rule, keys = exact, "y store it · n back"
+            if key == "x":
+                rule = {"tool": question.call.name, "arguments": dict(question.call.args)}
             elif key == "e":
                 rule = await self._edit(rule) or rule
             elif key == "n":
@@ -118,17 +116,17 @@ class TerminalApprover:
                 self._say("  one of those keys please, or Ctrl+C to end the turn")
 
     async def _edit(self, rule: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The rule as the person rewrote it, with the same fields; None when it was left or cannot be read."""
+        """The rule as the person rewrote it, for the same tool; None when it was left or cannot be read."""
         line = await self._terminal.line("    ", json.dumps(rule))
+        if not line or not line.strip():
+            return None
         try:
-            edited = json.loads(line) if line else None
-        except ValueError as error:
-            self._say(f"  that is not JSON ({error}); the rule is unchanged")
-            return None
-        if edited is None:
-            return None
-        if not isinstance(edited, dict) or edited.keys() != rule.keys():
-            self._say(f"  the fields must stay {', '.join(rule)}; the rule is unchanged")
+            edited = json.loads(line)
+            if not isinstance(edited, dict) or edited.get("tool") != rule.get("tool"):
+                raise ConfigError("a rule is an object for the same tool")
+            self._check(edited)
+        except (ValueError, ConfigError) as error:
+            self._say(f"  {visible(str(error), keep='')}; the rule is unchanged")
             return None
         return edited
 

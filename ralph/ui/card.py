@@ -9,7 +9,7 @@ from typing import Any
 
 from ralph.core.gate import Effect, Question
 from ralph.ui.diff import Line, changes, painted, plain
-from ralph.ui.visible import cropped, one_line, visible
+from ralph.ui.visible import cropped, fitted, one_line, visible
 
 SHORT = 16
 """Lines of a diff shown with the question; `?` shows all."""
@@ -107,8 +107,8 @@ class Card:
         return Path(judged.resolved) if judged else self._cwd / str(question.call.args.get(key, ""))
 
     def _row(self, line: Line, width: int | None) -> str:
-        if width is not None and cropped(line.text, width - 3) != line.text:
-            line = Line(line.kind, cropped(line.text, width - 4) + "…")
+        if width is not None:
+            line = Line(line.kind, fitted(line.text, width - 3))
         return painted(line) if self._colour else plain(line)
 
 

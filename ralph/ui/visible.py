@@ -44,8 +44,12 @@ def one_line(text: str, limit: int) -> str:
     return flat if len(flat) <= limit else flat[: max(limit - 3, 0)] + "..."
 
 
-def columns(char: str) -> int:
-    """Cells one character takes, guessed high where terminals disagree."""
+def columns(text: str) -> int:
+    """Cells that text on one line takes, guessed high where terminals disagree."""
+    return len(text) if text.isascii() else sum(map(_cells, text))
+
+
+def _cells(char: str) -> int:
     if char < "\u0300":
         return 1
     if combining(char):
@@ -58,13 +62,13 @@ def rows(text: str, width: int) -> int | None:
     if text.isascii() and "\t" not in text:
         return max(1, -(-len(text) // width))
     if _UNSURE.search(text):
-        return None
+        return 1 if 2 * len(text) <= width else None
     row, column = 1, 0
     for char in text:
         if char == "\t":
             column = min((column // 8 + 1) * 8, width - 1)
             continue
-        size = columns(char)
+        size = _cells(char)
         column += size
         if column > width:
             row, column = row + 1, size
@@ -77,7 +81,12 @@ def cropped(text: str, width: int) -> str:
         return text[:width]
     used = 0
     for index, char in enumerate(text := text.replace("\t", " ")):
-        used += columns(char)
+        used += _cells(char)
         if used > width:
             return text[:index]
     return text
+
+
+def fitted(text: str, width: int) -> str:
+    """One line in at most `width` columns, with an ellipsis where it was cut."""
+    return text if columns(text) <= width else cropped(text, width - 1) + "…"

@@ -8,13 +8,14 @@ import pytest
 from ralph.core.gate import Answer, Effect, Judgement, Question, Rule
 from ralph.core.messages import ToolCall
 from ralph.core.tools import Judged, ToolSpec
+from ralph.errors import ConfigError
 from ralph.ui.approve import Refuse, TerminalApprover
 from ralph.ui.terminal import Terminal
 from tests.ui.keyboard import Person, play
 
-REMEMBER = {"tool": "shell", "words": ["git", "log"]}
+REMEMBER = {"tool": "shell", "command": ["git", "log"]}
 ALLOW = "? details "
-LABEL = '"words": ["git", "log"]}'
+LABEL = '"command": ["git", "log"]}'
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_the_terminal_is_left_as_it_was(person, ending):
 def test_always_shows_the_rule_and_stores_it_only_when_confirmed(person):
     answer = answered(person, (ALLOW, "a"), ("y store it", "y"))
     assert answer == Answer(True, remember=REMEMBER)
-    assert '{"tool": "shell", "words": ["git", "log"]}' in person.text
+    assert '{"tool": "shell", "command": ["git", "log"]}' in person.text
 
 
 def test_always_can_be_left(person):
@@ -136,20 +137,39 @@ def test_always_can_be_edited(person):
     longer = '", "-1"]}'
     edit = (LABEL, "\x7f" * 3 + longer + "\r")
     answer = answered(person, (ALLOW, "a"), ("e edit it", "e"), edit, ('"-1"', ""), ("y store it", "y"))
-    assert answer == Answer(True, remember={"tool": "shell", "words": ["git", "log", "-1"]})
+    assert answer == Answer(True, remember={"tool": "shell", "command": ["git", "log", "-1"]})
 
 
-@pytest.mark.parametrize(("typed", "told"), [("{oops", "not JSON"), ('{"tool": "x"}', "the fields must stay")])
+def refuse_short(rule):
+    if not rule.get("command"):
+        raise ConfigError("the entry would cover every call", hint="give it words")
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("{oops", "the rule is unchanged"),
+        ('{"tool": "x"}', "for the same tool"),
+        ("[1]", "for the same tool"),
+        ('{"tool": "shell", "command": []}', "give it words; the rule is unchanged"),
+    ],
+)
 def test_a_rule_edited_into_nonsense_changes_nothing(person, typed, told):
     steps = ((ALLOW, "a"), ("e edit it", "e"), (LABEL, f"\x15{typed}\r"), (told, ""), ("y store it", "y"))
-    assert answered(person, *steps) == Answer(True, remember=REMEMBER)
+    assert answered(person, *steps, check=refuse_short) == Answer(True, remember=REMEMBER)
+
+
+def test_an_edit_may_say_how_long_the_rule_holds(person):
+    edit = (LABEL, "\x7f" + ', "scope": "project", "uses": 3}\r')
+    steps = ((ALLOW, "a"), ("for this session", ""), ("e edit it", "e"), edit, ("for this project", "y"))
+    answer = answered(person, *steps)
+    assert answer == Answer(True, remember={**REMEMBER, "scope": "project", "uses": 3})
 
 
 def test_always_can_be_narrowed_to_exactly_this_call(person):
-    exact = {"tool": "shell", "exact": "git log --oneline"}
-    steps = ((ALLOW, "a"), ("x only", "x"), ('"exact"', ""), ("y store it", "y"))
-    answer = answered(person, *steps, exact=lambda _question: exact)
-    assert answer == Answer(True, remember=exact)
+    steps = ((ALLOW, "a"), ("x exactly", "x"), ('"arguments"', ""), ("y store it", "y"))
+    exact = {"tool": "shell", "arguments": {"command": "git log --oneline"}}
+    assert answered(person, *steps) == Answer(True, remember=exact)
 
 
 def test_there_is_no_always_where_no_rule_may_be(person):

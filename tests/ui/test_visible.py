@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from ralph.ui.visible import columns, cropped, one_line, printable, rows, visible
+from ralph.ui.visible import columns, cropped, fitted, one_line, printable, rows, visible
 
 ANY = st.text(st.characters(), max_size=60)  # lone surrogates included
 
@@ -79,8 +79,8 @@ def test_one_line_ends_with_dots_when_cut():
     [
         ("", 20, 1), ("a" * 20, 20, 1), ("a" * 21, 20, 2), ("a" * 40, 20, 2), ("日" * 10, 20, 1), ("日" * 11, 20, 2),
         ("a" + "日" * 10, 20, 2), ("a" + "日" * 19, 20, 2), ("a" + "日" * 20, 20, 3),
-        ("é" * 20, 20, 1), ("\ta", 20, 1), ("👩‍👩‍👧", 20, None),
-        ("\t\t\t\ta", 20, 1),
+        ("é" * 20, 20, 1), ("\ta", 20, 1), ("👩‍👩‍👧", 20, 1),
+        ("\t\t\t\ta", 20, 1), ("👩‍👩‍👧" * 3, 20, None),
     ],
 )  # fmt: skip
 def test_rows_a_line_takes(text, width, count):
@@ -91,5 +91,9 @@ def test_rows_a_line_takes(text, width, count):
 def test_cropped_text_fits(text, width):
     part = cropped(text, width)
     assert text.startswith(part)
-    assert sum(columns(char) for char in part) <= width
+    assert columns(part) <= width
     assert wcswidth(part.replace("\u200b", "")) <= width or not part.isprintable()
+
+
+def test_fitted_text_shows_that_it_was_cut():
+    assert [fitted("日本語", width) for width in (6, 5, 4, 2)] == ["日本語", "日本…", "日…", "…"]

@@ -1,0 +1,56 @@
+"""One job: the answer on stdout as it comes, everything else on stderr."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from ralph.core.events import Event
+from ralph.errors import RalphError
+from ralph.ui.markdown import Live
+from ralph.ui.plain import Plain, Writer
+from ralph.ui.render import Screen
+
+READER_GONE = 141
+"""Exit code when stdout was closed (`| head -1`): what a shell reports of any program that a closed pipe ended.
+
+`show` raises BrokenPipeError then; whoever catches it calls `ralph.ui.plain.abandon` so that exit is quiet too.
+"""
+
+
+class OneShot:
+    """Shows one job and, last, what it cost and what went wrong."""
+
+    def __init__(self, screen: Screen, *, costs: bool = True) -> None:
+        self._screen, self._costs = screen, costs
+
+    def show(self, event: Event) -> None:
+        self._screen.show(event)
+
+    def result(self, *, exit_code: int, error: RalphError | None = None) -> None:
+        self._screen.end()
+        if self._costs and (totals := self._screen.totals()):
+            self._screen.note(totals)
+        if error is not None:
+            self._screen.complain(error)
+
+
+def screen_for(
+    out: TextIO, err: TextIO, *, colour: bool = True, clock: Callable[[], float] = time.monotonic,
+    size: Callable[[], tuple[int, int]] | None = None,
+) -> Screen:  # fmt: skip
+    """The screen for two streams. colour False (NO_COLOR): no escape sequence and nothing drawn twice, anywhere."""
+    measure = size or (lambda: _size(out if out.isatty() else err))
+    answer: Writer = Live(out, measure) if out.isatty() and colour else Plain(out, to_terminal=out.isatty())
+    fancy = err.isatty() and colour
+    return Screen(answer, err, live=fancy, colour=fancy, thoughts=err.isatty(), size=measure, clock=clock)
+
+
+def _size(stream: TextIO) -> tuple[int, int]:
+    try:
+        size = os.get_terminal_size(stream.fileno())
+    except OSError:
+        return 80, 24
+    return size.columns or 80, size.lines or 24
