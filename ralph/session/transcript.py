@@ -36,14 +36,14 @@ class Summary:
 
 
 class Transcript:
-    """The file of one session. `resumed` holds its messages when it already existed."""
+    """The file of one session. `written`: how many messages it already holds; `head`: the first row of a new one."""
 
-    def __init__(self, folder: Path, session_id: str, *, resumed: list[Message] | None = None) -> None:
+    def __init__(self, folder: Path, session_id: str, *, written: int = 0, head: dict[str, Any] | None = None) -> None:
         self.id = session_id
         self.path = folder / f"{session_id}.jsonl"
         self.usage = Usage()
         self.cost_usd: float | None = 0.0
-        self._written = len(resumed or ())
+        self._written, self._head = written, head
         self._fd: int | None = None
 
     def record(self, event: Event, history: list[Message]) -> None:
@@ -70,6 +70,9 @@ class Transcript:
             self._fd = None
 
     def _append(self, row: dict[str, Any]) -> None:
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._append({"type": "session", **head})
         line = json.dumps({"at": round(time.time(), 3), **row}, ensure_ascii=True, separators=(",", ":"))
         try:
             if self._fd is None:
@@ -102,23 +105,25 @@ def _fields(value: ToolResult | Usage) -> dict[str, Any]:
 def start(folder: Path, *, cwd: Path, version: str) -> Transcript:
     """A new session; its file appears with the first thing said. Ids sort by time."""
     session_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(3)
-    transcript = Transcript(folder, session_id)
-    transcript._append({"type": "session", "id": session_id, "cwd": str(cwd), "version": version})
-    return transcript
+    return Transcript(folder, session_id, head={"id": session_id, "cwd": str(cwd), "version": version})
+
+
+def find(folder: Path, session_id: str) -> Path:
+    """The file of a session, by its id or a unique beginning of it. Raises ConfigError unless there is exactly one."""
+    matching = sorted(path for path in folder.glob("*.jsonl") if path.stem.startswith(session_id))
+    exact = [path for path in matching if path.stem == session_id]
+    if len(exact or matching) != 1:
+        what = "no session" if not matching else f"{len(matching)} sessions"
+        raise ConfigError(f"{what} with an id that begins {session_id!r}", hint="see `ralph sessions list`")
+    return (exact or matching)[0]
 
 
 def resume(folder: Path, session_id: str) -> tuple[Transcript, list[Message]]:
-    """Open a session by its id or a unique beginning of it. Raises ConfigError when there is none or several."""
-    matching = sorted(path.stem for path in folder.glob("*.jsonl") if path.stem.startswith(session_id))
-    if session_id in matching:
-        matching = [session_id]
-    if len(matching) != 1:
-        what = "no session" if not matching else f"{len(matching)} sessions"
-        raise ConfigError(f"{what} with an id that begins {session_id!r}", hint="see `ralph sessions list`")
-    messages = read_messages(folder / f"{matching[0]}.jsonl")
-    transcript = Transcript(folder, matching[0], resumed=[])
-    transcript._written = _stored(folder / f"{matching[0]}.jsonl")
-    transcript.sync(messages)  # writes down the answers that a crash left out
+    """Open a session to go on with it; answers that a crash left out are written down now."""
+    path = find(folder, session_id)
+    messages = read_messages(path)
+    transcript = Transcript(folder, path.stem, written=_stored(path))
+    transcript.sync(messages)
     return transcript, messages
 
 

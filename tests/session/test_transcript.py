@@ -84,7 +84,7 @@ def test_one_session_is_not_written_by_two_processes(tmp_path):
 
 def test_ids_that_match_nothing_or_too_much_are_errors(tmp_path):
     for _ in range(2):
-        start(tmp_path, cwd=Path("/x"), version="1").close()
+        start(tmp_path, cwd=Path("/x"), version="1").sync([Message("user", (Text("hi"),))])
     with pytest.raises(ConfigError, match="no session"):
         resume(tmp_path, "zzz")
     with pytest.raises(ConfigError, match="2 sessions"):
@@ -94,4 +94,9 @@ def test_ids_that_match_nothing_or_too_much_are_errors(tmp_path):
 def test_a_home_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "sessions").write_text("a file where the folder should be")
     with pytest.raises(StoreError, match="cannot write the session"):
-        start(tmp_path / "sessions", cwd=Path("/x"), version="1")
+        start(tmp_path / "sessions", cwd=Path("/x"), version="1").sync([Message("user", (Text("hi"),))])
+
+
+def test_a_session_in_which_nothing_was_said_leaves_no_file(tmp_path):
+    start(tmp_path, cwd=Path("/x"), version="1").close()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,225 @@
+"""The only constructor of things, and the owner of their lifetimes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ralph import __version__
+from ralph.config import Config
+from ralph.core.agent import Agent
+from ralph.core.events import Event, Notice, Reply
+from ralph.core.gate import Approver, Gate, Judgement
+from ralph.core.messages import Block, Message, ToolCall, ToolResult
+from ralph.core.provider import Provider
+from ralph.core.runner import Runner
+from ralph.core.tools import Tool, Toolbox
+from ralph.errors import ConfigError
+from ralph.net import Http, Retrial
+from ralph.policy.allowlist import built_in, read_entry, read_flag
+from ralph.policy.environment import child_environment
+from ralph.policy.paths import follow
+from ralph.policy.rules import Rules
+from ralph.providers import create
+from ralph.providers.choose import Choice
+from ralph.providers.wire import ProviderSettings
+from ralph.session.prepare import Budget, Prepare, environment_text, project_instructions, schema_instruction
+from ralph.session.repository import Status
+from ralph.session.results import Cap
+from ralph.session.transcript import Transcript, latest, recorded, resume, start
+from ralph.tools.loader import load_folder
+from ralph.tools.python import Interpreter, python_tool
+from ralph.tools.todo import Todos, todo_tools
+
+
+def shipped(name: str) -> Path:
+    """A file or folder that comes with Ralph: beside the package in a checkout, inside it when installed."""
+    inside = Path(__file__).parent / "shipped" / name
+    return inside if inside.exists() else Path(__file__).parent.parent / name
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and as whom a session runs. `env` is the environment the program was started with."""
+
+    cwd: Path
+    home: Path
+    env: Mapping[str, str]
+    trusted: bool = True
+
+    @property
+    def sessions(self) -> Path:
+        return self.home / "sessions"
+
+
+@dataclass
+class App:
+    """One session: the agent and everything it stands on. `turn` is how a face uses it; `close` ends it."""
+
+    place: Place
+    config: Config
+    choice: Choice
+    agent: Agent
+    prepare: Prepare
+    transcript: Transcript
+    tools: Toolbox
+    rules: Rules
+    http: Http
+    python: Interpreter
+    notices: list[Notice] = field(default_factory=list)
+
+    async def turn(self, prompt: str, attached: tuple[Block, ...] = ()) -> AsyncGenerator[Event, None]:
+        """The events of one turn, each written to the session file before it is passed on."""
+        notices, self.notices = self.notices, []
+        for notice in notices:
+            yield notice
+        events = recorded(self.agent.turn(prompt, attached), self.transcript, self.agent.history)
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Reply):
+                    self.prepare.budget.spend(event.cost_usd)
+                yield event
+
+    def is_protected(self, path: Path) -> bool:
+        return bool(self.rules.protected.why(follow(str(path), str(self.place.cwd))))
+
+    def about(self) -> dict[str, Any]:
+        """What the first line of `--json` and the status line say of this session."""
+        return {
+            "version": __version__,
+            "session_id": self.transcript.id,
+            "model": f"{self.agent.provider.name}:{self.agent.provider.model}",
+            "tools": [spec.name for spec in self.tools.specs],
+            "cwd": str(self.place.cwd),
+            "gate": {"enabled": self.config.approval_gates.enabled, "categories": dict(self.rules.categories)},
+            "sandbox": {"mode": "off", "state": "none: programs run with your authority"},
+        }
+
+    async def close(self) -> None:
+        await self.python.close()
+        await self.agent.provider.close()
+        await self.http.close()
+        self.transcript.close()
+
+
+class NoWitness:
+    """Writes nothing down."""
+
+    def decided(self, call: ToolCall, judgement: Judgement, answer: Any) -> None:
+        return None
+
+    def performed(self, call: ToolCall, result: ToolResult, seconds: float) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asks of a session. `session`: an id to resume, `latest`, or None for a new one."""
+
+    session: str | None = None
+    system_prompt: Path | None = None
+    output_schema: Mapping[str, Any] | None = None
+    allow: tuple[str, ...] = ()
+    attended: bool = True
+
+
+async def open_app(place: Place, config: Config, choice: Choice, approver: Approver, http: Http, wishes: Wishes) -> App:
+    """Build a session. Raises RalphError; nothing is left running then but what the caller made."""
+    child_env = child_environment(place.env)
+    status = Status(place.cwd, child_env)
+    await status.start()
+    provider = make_provider(config, choice, http)
+    transcript, history = _open_session(place, wishes.session)
+    scratch = place.home / "scratch" / transcript.id
+    python = Interpreter()
+    tools, warnings = make_tools(place, [*todo_tools(Todos()), python_tool(python)])
+    rules = make_rules(place, config, wishes)
+    gate = Gate(tools, rules, approver, NoWitness())
+    runner = Runner(gate, cwd=place.cwd, scratch=scratch, env=child_env, finish=Cap(scratch))
+    prepare = Prepare(
+        system_parts(place, config, await status.text(), wishes), tools,
+        budget=Budget(config.limits.max_cost_usd), output_schema=wishes.output_schema,
+    )  # fmt: skip
+    agent = Agent(provider, prepare, runner, max_steps=config.limits.max_steps, history=history)
+    notices = [Notice(text, "tool_file", "warning") for text in warnings]
+    return App(place, config, choice, agent, prepare, transcript, tools, rules, http, python, notices)
+
+
+def make_http(config: Config) -> Http:
+    retrial = Retrial(config.api_max_retries, config.api_retry_delay_ms / 1000, config.api_backoff_factor)
+    return Http(retrial=retrial)
+
+
+def make_provider(config: Config, choice: Choice, http: Http) -> Provider:
+    settings = ProviderSettings(
+        model=choice.model, api_url=choice.api_url, api_key=choice.api_key, max_tokens=config.max_tokens,
+        thinking=config.thinking or None, rows=config.models,
+    )  # fmt: skip
+    return create(choice.kind, settings, http)
+
+
+def make_tools(place: Place, builtins: list[Tool]) -> tuple[Toolbox, list[str]]:
+    """Default tool files, built-ins, then the person's own files, which may replace either."""
+    defaults, warnings = load_folder(shipped("tools_default"), "default")
+    box = Toolbox([*defaults, *builtins])
+    own, more = load_folder(place.home / "tools", "user")
+    for tool in own:
+        box.add(tool, override=True)
+    return box, [*warnings, *more]
+
+
+def make_rules(place: Place, config: Config, wishes: Wishes) -> Rules:
+    gates = config.approval_gates
+    written = [read_entry(row) for row in gates.allowlist]
+    return Rules(
+        cwd=str(place.cwd), home=str(place.home), tilde=place.env.get("HOME", ""),
+        categories=gates.categories, origins=_origins(config), yolo=not gates.enabled, attended=wishes.attended,
+        allowlist=[*built_in(), *written, *(read_flag(flag) for flag in wishes.allow)],
+    )  # fmt: skip
+
+
+def _origins(config: Config) -> dict[str, str]:
+    prefix = "approval_gates.categories."
+    return {name.removeprefix(prefix): where for name, where in config.origins.items() if name.startswith(prefix)}
+
+
+def system_parts(place: Place, config: Config, git: str, wishes: Wishes) -> tuple[str, ...]:
+    """PROMPT.md first and alone, so that it is the same prefix for every session."""
+    form = schema_instruction(wishes.output_schema) if wishes.output_schema else ""
+    rest = [environment_text(place.cwd, git), project_instructions(place.cwd), config.system_prompt, form]
+    return system_prompt(place, wishes.system_prompt), "\n\n".join(part for part in rest if part)
+
+
+def system_prompt(place: Place, override: Path | None) -> str:
+    """--system-prompt-file > a trusted ./PROMPT.md > <home>/PROMPT.md > the one that comes with Ralph."""
+    own = [place.cwd / "PROMPT.md"] if place.trusted and place.cwd != shipped("PROMPT.md").parent else []
+    for path in [override] if override else [*own, place.home / "PROMPT.md", shipped("PROMPT.md")]:
+        try:
+            return path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            if override:
+                raise ConfigError(f"there is no system prompt {path}", hint="check --system-prompt-file") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read the system prompt {path}: {error}", hint="fix or move it") from error
+    raise ConfigError("PROMPT.md is missing from this installation", hint="install Ralph again")
+
+
+def _open_session(place: Place, session: str | None) -> tuple[Transcript, list[Message]]:
+    if session == "latest":
+        session = latest(place.sessions, place.cwd)
+        if session is None:
+            raise ConfigError(f"there is no session of {place.cwd} to go on with", hint="see `ralph sessions list`")
+    if session:
+        return resume(place.sessions, session)
+    return start(place.sessions, cwd=place.cwd, version=__version__), []
+
+
+def working_directory() -> Path:
+    """The current directory. Raises ConfigError when it was deleted under us."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the current directory no longer exists", hint="cd somewhere else") from None

@@ -1,0 +1,1 @@
+"""The REPL's side of a session: turns, and what slash commands need."""

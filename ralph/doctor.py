@@ -1,0 +1,134 @@
+"""What works, what does not, how to fix it. Every check stands alone, so a broken one hides no other; no network."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ralph.app import Place, make_tools, shipped
+from ralph.config import FILE, Config, load, read_file
+from ralph.errors import RalphError
+from ralph.policy.trust import Trust, ralph_files
+
+State = Literal["ok", "warning", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`remedy`: what to do, empty when there is nothing to do. `ms`: how long the check took."""
+
+    name: str
+    state: State
+    detail: str
+    remedy: str = ""
+    ms: float = 0.0
+
+
+Result = tuple[State, str, str]
+
+
+def examine(cwd: Path, home: Path, env: Mapping[str, str]) -> list[Check]:
+    """All checks, in the order they are shown."""
+    place = Place(cwd, home, env)
+    checks: dict[str, Callable[[], Result]] = {
+        "python": _python,
+        "home": lambda: _home(home),
+        "settings": lambda: _settings(cwd, home),
+        "trust": lambda: _trust(cwd, home),
+        "model": lambda: _model(cwd, home, env),
+        "tools": lambda: _tools(place),
+        "git": lambda: _program("git", "changes cannot be seen or undone through git"),
+        "ripgrep": lambda: _program("rg", "search_files uses its slower fallback"),
+        "bubblewrap": lambda: _program("bwrap", "the sandbox falls back to Landlock, or to none"),
+        "vector index": _vectors,
+        "terminal": lambda: _terminal(env),
+    }
+    return list(_timed(checks))
+
+
+def _timed(checks: Mapping[str, Callable[[], Result]]) -> Iterator[Check]:
+    for name, check in checks.items():
+        started = time.perf_counter()
+        try:
+            state, detail, remedy = check()
+        except RalphError as error:
+            state, detail, remedy = "failed", error.message, error.hint
+        yield Check(name, state, detail, remedy, round((time.perf_counter() - started) * 1000, 2))
+
+
+def _python() -> Result:
+    return "ok", f"Python {platform.python_version()} at {sys.executable}", ""
+
+
+def _home(home: Path) -> Result:
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not os.access(existing, os.W_OK | os.X_OK) or not existing.is_dir():
+        return "failed", f"{home} cannot be written", "give --home DIR, or set RALPH_HOME to a directory you can write"
+    free = shutil.disk_usage(existing).free
+    if free < 50 * 1024 * 1024:
+        return "warning", f"{home}: {free // 1024**2} MB left on the disk", "free some space"
+    return "ok", f"{home}{'' if home.exists() else ' (made when first needed)'}", ""
+
+
+def _settings(cwd: Path, home: Path) -> Result:
+    found = [str(path) for path in dict.fromkeys((home / FILE, cwd / FILE)) if read_file(path) is not None]
+    return "ok", ", ".join(found) or f"no {FILE}: built-in defaults", ""
+
+
+def _trust(cwd: Path, home: Path) -> Result:
+    files = ", ".join(path.name for path in ralph_files(cwd))
+    if not files:
+        return "ok", "this directory has no settings of its own", ""
+    if Trust(home).holds(cwd):
+        return "ok", f"trusted: {files}", ""
+    return "warning", f"not trusted, so it can only tighten: {files}", "start `ralph` here on a terminal"
+
+
+def _config(cwd: Path, home: Path, env: Mapping[str, str]) -> Config:
+    return load(cwd=cwd, home=home, env=env, flags={}, trusted=Trust(home).holds(cwd)).config
+
+
+def _model(cwd: Path, home: Path, env: Mapping[str, str]) -> Result:
+    config = _config(cwd, home, env)
+    keys = [name for name, key in (("ANTHROPIC_API_KEY", config.anthropic_api_key),
+                                   ("OPENAI_API_KEY", config.openai_api_key)) if key]  # fmt: skip
+    if config.api_url:
+        return "ok", f"endpoint {config.api_url}, model {config.model or 'the default'}", ""
+    if keys:
+        return "ok", f"{' and '.join(keys)} set, model {config.model or 'the default'}", ""
+    remedy = "set ANTHROPIC_API_KEY or OPENAI_API_KEY, start a local server (Ollama, LM Studio, llama.cpp, vLLM)"
+    return "warning", "no key and no endpoint: a local server, or else the built-in reflexes", remedy
+
+
+def _tools(place: Place) -> Result:
+    box, warnings = make_tools(place, [])
+    if warnings:
+        return "warning", warnings[0], f"mend it, or take it out of {place.home / 'tools'}"
+    if len(box.specs) < 9:
+        return "failed", f"only {len(box.specs)} default tools in {shipped('tools_default')}", "install Ralph again"
+    return "ok", f"{len(box.specs)} tool files", ""
+
+
+def _program(name: str, without: str) -> Result:
+    path = shutil.which(name)
+    return ("ok", path, "") if path else ("warning", f"{name} is not installed: {without}", f"install {name}")
+
+
+def _vectors() -> Result:
+    if importlib.util.find_spec("hnswlib") is None:
+        return "warning", "hnswlib is not installed: exact search serves", "pip install 'ralph-agent[hnsw]'"
+    return "ok", "hnswlib", ""
+
+
+def _terminal(env: Mapping[str, str]) -> Result:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return "ok", "no terminal: calls that would ask are refused", ""
+    return "ok", f"{env.get('TERM', 'unknown')}, {shutil.get_terminal_size().columns} columns", ""

@@ -1,0 +1,204 @@
+"""From read options to an exit code: settings, trust, the choice of a model and of a face, and the job itself."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ralph.app import App, Place, Wishes, make_http, open_app, working_directory
+from ralph.cli import Options
+from ralph.config import CATEGORIES, Loaded, home_directory, load
+from ralph.core.events import Notice
+from ralph.core.messages import Block
+from ralph.errors import ConfigError, Interrupted, RalphError
+from ralph.job import run_job
+from ralph.policy.trust import Trust, ralph_files
+from ralph.providers.choose import Choice, choose
+from ralph.providers.detect import find_local
+from ralph.session.answer import read_schema
+from ralph.session.attach import piped, referenced
+from ralph.ui.faces import JobFace, asker, face_for, read_piped
+from ralph.ui.oneshot import READER_GONE
+from ralph.ui.plain import abandon
+from ralph.ui.terminal import Terminal, open_terminal
+
+
+def run(options: Options, environ: Mapping[str, str] | None = None) -> int:
+    """Do what the command line says. Every error becomes one line on stderr and an exit code; bugs show."""
+    env = dict(os.environ if environ is None else environ)
+    try:
+        if options.command:
+            from ralph.commands import dispatch  # noqa: PLC0415  # a job needs none of it
+
+            return dispatch(options, env)
+        return run_async(lambda: _main(options, env))
+    except RalphError as error:
+        complain(error)
+        return error.exit_code
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        return Interrupted.exit_code
+    except MemoryError:
+        complain(RalphError("out of memory", hint="give it a smaller job"))
+        return 1
+
+
+def complain(error: RalphError) -> None:
+    with suppress(OSError):
+        sys.stderr.write(f"ralph: {error}\n")
+
+
+def run_async(main: Callable[[], Any]) -> int:
+    """Run to the end; Ctrl+C, SIGTERM and SIGHUP cancel the job, which then ends in good order."""
+    import asyncio
+
+    async def guarded() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        for name in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+        try:
+            return int(await main())
+        except asyncio.CancelledError:
+            return Interrupted.exit_code
+
+    return asyncio.run(guarded())
+
+
+def settle_place(options: Options, env: Mapping[str, str], ask: Callable[[str], bool] | None) -> tuple[Place, Loaded]:
+    """Home, trust and settings. `ask` puts a yes-no question to the person; None: nobody is there."""
+    cwd = working_directory()
+    home = home_directory(options.text("home"), env, cwd)
+    trust = Trust(home)
+    trusted = trust.holds(cwd)
+    if not trusted and ask is not None:
+        names = ", ".join(path.name for path in ralph_files(cwd))
+        trusted = ask(f"{cwd} has its own Ralph settings ({names}). Trust them?")
+        if trusted:
+            trust.grant(cwd)
+    place = Place(cwd, home, env, trusted)
+    return place, load(cwd=cwd, home=home, env=env, flags=flag_settings(options), trusted=trusted)
+
+
+def flag_settings(options: Options) -> dict[str, Any]:
+    """The flags that are settings, in the shape of a config file."""
+    settings: dict[str, Any] = {}
+    for flag, name in (("model", "model"), ("api-url", "api_url")):
+        if (value := options.text(flag)) is not None:
+            settings[name] = value
+    limits = {"max-steps": "max_steps", "max-cost": "max_cost_usd", "timeout": "timeout_s"}
+    for flag, name in limits.items():
+        if (value := options.text(flag)) is not None:
+            settings.setdefault("limits", {})[name] = _number(flag, value)
+    if (mode := options.text("sandbox")) is not None:
+        settings["sandbox"] = {"mode": mode}
+    if options.on("no-stream"):
+        settings["enable_streaming"] = False
+    gates: dict[str, Any] = {"enabled": False} if options.on("yolo") else {}
+    for category in options.many("allow-category"):
+        if category not in CATEGORIES:
+            raise ConfigError(f"unknown category {category!r}", hint=f"one of {', '.join(CATEGORIES)}")
+        gates.setdefault("categories", {})[category] = "allow"
+    if gates:
+        settings["approval_gates"] = gates
+    return settings
+
+
+def _number(flag: str, text: str) -> float:
+    try:
+        value = int(text) if flag == "max-steps" else float(text)
+    except ValueError:
+        value = -1
+    if value < 0 or not math.isfinite(value):
+        raise ConfigError(f"--{flag} must be a number, not {text!r}", hint=f"for example --{flag} 10")
+    return value
+
+
+async def _main(options: Options, env: Mapping[str, str]) -> int:
+    terminal = _terminal()
+    face = face_for(as_json=options.on("json"), streaming=not options.on("no-stream"), env=env)
+    try:
+        return await _open_and_run(options, env, terminal, face)
+    except RalphError as error:  # before there was a session: settings, trust, a session that is not there
+        face.result(exit_code=error.exit_code, error=error)
+        return error.exit_code
+    except BrokenPipeError:
+        abandon(sys.stdout)
+        return READER_GONE
+    except Exception:  # a bug: it shows, but a script still gets its last line
+        face.result(exit_code=1, error=RalphError("internal error", hint="please report the traceback on stderr"))
+        raise
+    finally:
+        if terminal is not None:
+            terminal.close()
+
+
+async def _open_and_run(options: Options, env: Mapping[str, str], terminal: Terminal | None, face: JobFace) -> int:
+    place, loaded = settle_place(options, env, asker(terminal) if terminal else None)
+    config = loaded.config
+    schema_file = options.text("output-schema")
+    schema = read_schema(place.cwd / schema_file) if schema_file else None
+    http = make_http(config)
+    try:
+        choice = await choose(config, find_local)
+        wishes = Wishes(
+            session=options.text("resume") or ("latest" if options.on("continue") else None),
+            system_prompt=_under(place.cwd, options.text("system-prompt-file")),
+            output_schema=schema, allow=tuple(options.many("allow")), attended=terminal is not None,
+        )  # fmt: skip
+        app = await open_app(place, config, choice, face.approver(terminal, place.cwd), http, wishes)
+    except BaseException:
+        await http.close()
+        raise
+    try:
+        app.notices += _notices(loaded, choice)
+        if options.prompt is None and terminal is not None and sys.stdin.isatty() and not options.on("json"):
+            from ralph.converse import converse  # noqa: PLC0415  # a one-shot job needs none of it
+
+            return await converse(app, terminal)
+        return await _one_shot(app, options, face, schema)
+    finally:
+        await app.close()
+
+
+async def _one_shot(app: App, options: Options, face: JobFace, schema: Mapping[str, Any] | None) -> int:
+    prompt, attached = _prompt(options, app)
+    face.opened(app.about(), hold=schema is not None)
+    return await run_job(
+        app, prompt, face, attached=attached, timeout_s=app.config.limits.timeout_s, schema=schema
+    )  # fmt: skip
+
+
+def _prompt(options: Options, app: App) -> tuple[str, tuple[Block, ...]]:
+    """The prompt and what travels with it. Without one, piped input is the prompt."""
+    text = read_piped(sys.stdin)
+    prompt = options.prompt if options.prompt is not None else text.strip()
+    if not prompt.strip():
+        raise ConfigError("there is no prompt", hint='write ralph "what to do", or start `ralph` on a terminal')
+    files = referenced(prompt, app.place.cwd, app.is_protected)
+    blocks: tuple[Block, ...] = (piped(text), *files) if options.prompt is not None and text else files
+    return prompt, blocks
+
+
+def _notices(loaded: Loaded, choice: Choice) -> list[Notice]:
+    notices = [Notice(choice.why, "model")] if choice.why else []
+    if loaded.ignored:
+        text = f"this directory is not trusted; ignored: {', '.join(loaded.ignored)}"
+        notices.append(Notice(text, "untrusted", "warning"))
+    return notices
+
+
+def _under(cwd: Path, name: str | None) -> Path | None:
+    return None if name is None else cwd / name
+
+
+def _terminal() -> Terminal | None:
+    """Where a person can be asked: only when they are there to see it, on stderr or at the keyboard."""
+    return open_terminal() if sys.stderr.isatty() or sys.stdin.isatty() else None
