@@ -177,5 +177,5 @@ def stream_error(body: Mapping[str, Any], text: str, explain: Explain) -> Provid
 
 _STATUSES = {
     "rate_limit": 429, "quota": 429, "overloaded": 529, "auth": 401, "api_key": 401, "permission": 403,
-    "context": 400, "invalid": 400, "bad_request": 400, "not_found": 404, "too_large": 413, "timeout": 408,
+    "not_found": 404, "too_large": 413, "timeout": 408, "context": 400, "invalid": 400, "bad_request": 400,
 }  # fmt: skip
