@@ -1,4 +1,4 @@
-"""One job: the answer on stdout as it comes, everything else on stderr."""
+"""The screen for one job: the answer on stdout as it comes, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from ralph.core.events import Event
-from ralph.errors import RalphError
 from ralph.ui.markdown import Live
 from ralph.ui.plain import Plain, Writer
 from ralph.ui.render import Screen
@@ -18,23 +16,6 @@ READER_GONE = 141
 
 `show` raises BrokenPipeError then; whoever catches it calls `ralph.ui.plain.abandon` so that exit is quiet too.
 """
-
-
-class OneShot:
-    """Shows one job and, last, what it cost and what went wrong."""
-
-    def __init__(self, screen: Screen, *, costs: bool = True) -> None:
-        self._screen, self._costs = screen, costs
-
-    def show(self, event: Event) -> None:
-        self._screen.show(event)
-
-    def result(self, *, exit_code: int, error: RalphError | None = None) -> None:
-        self._screen.end()
-        if self._costs and (totals := self._screen.totals()):
-            self._screen.note(totals)
-        if error is not None:
-            self._screen.complain(error)
 
 
 def screen_for(
