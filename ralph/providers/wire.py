@@ -69,6 +69,9 @@ class Wire:
         self._encode, self._decoder, self._price, self._explain = encode, decoder, price, explain
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
+        for value in self._headers.values():
+            if not (value.isascii() and value.isprintable()):
+                raise ProviderError("the key holds characters that no key has", kind="auth", hint="copy it once more")
         body = self._encode(request)
         body = body if isinstance(body, bytes) else to_json(body)
         decoder = self._decoder()
