@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import os
+
     from ralph.core.tools import Context
 
 
@@ -27,7 +29,6 @@ def list_dir(
     import os
     import stat
     import time
-    from pathlib import Path
 
     from ralph.errors import ToolError
     from ralph.tools.files import judged_path, look
@@ -46,17 +47,8 @@ def list_dir(
     results: list[dict[str, Any]] = []
     for relative, entry in deep if recursive else ((entry.name, entry) for entry in top):
         hidden = relative[0] == "." or "/." in relative
-        if (hidden and not include_hidden) or not fits(relative):
-            continue
-        try:
-            status = entry.stat(follow_symlinks=False)
-        except OSError:
-            continue  # gone meanwhile
-        is_directory = stat.S_ISDIR(status.st_mode)
-        results.append({
-            "name": entry.name, "path": str(Path(path, relative)), "is_directory": is_directory,
-            "size": 0 if is_directory else status.st_size, "modified_time": int(status.st_mtime),
-        })  # fmt: skip
+        if (include_hidden or not hidden) and fits(relative):
+            results += _row(path, relative, entry)
         if len(results) > most:
             break
     result = {"results": results[:most], "success": True}
@@ -64,3 +56,19 @@ def list_dir(
         return result
     note = f"only the first {len(results[:most]):,} entries; use glob_filter or list a subdirectory"
     return {**result, "truncated": True, "note": note}
+
+
+def _row(path: str, relative: str, entry: os.DirEntry[str]) -> list[dict[str, Any]]:
+    """The entry, or nothing when it is gone meanwhile."""
+    import stat
+    from pathlib import Path
+
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError:
+        return []
+    is_directory = stat.S_ISDIR(status.st_mode)
+    return [{
+        "name": entry.name, "path": str(Path(path, relative)), "is_directory": is_directory,
+        "size": 0 if is_directory else status.st_size, "modified_time": int(status.st_mtime),
+    }]  # fmt: skip

@@ -49,7 +49,7 @@ def load_file(path: Path, origin: str) -> Tool | None:
     if len(source) > _LONGEST:
         raise ConfigError(f"{path}: {len(source):,} bytes is too long for a tool file", hint="move its data elsewhere")
     described = describe(path, source, origin)
-    return None if described is None else Tool(described.spec, _File(path, source, described).perform)
+    return None if described is None else Tool(described.spec, _File(path, source, described))
 
 
 class _File:
@@ -59,7 +59,7 @@ class _File:
         self._path, self._source, self._described = path, source, described
         self._function: Callable[..., Any] | None = None
 
-    async def perform(self, args: Mapping[str, Any], context: Context) -> Output:
+    async def __call__(self, args: Mapping[str, Any], context: Context) -> Output:
         function = self._function = self._function or self._imported()
         given = whole_numbers(args, self._described.spec.parameters["properties"])
         if self._described.wants_context:

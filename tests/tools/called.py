@@ -23,7 +23,8 @@ def default_tools() -> dict[str, Tool]:
 
 
 def called(name: str, cwd: Path, *, judged: dict[str, Judged] | None = None, **args: Any) -> dict[str, Any]:
-    return called_with(name, Context("call", cwd, cwd / "scratch", {"PATH": os.environ["PATH"]}, judged=judged or {}), args)
+    context = Context("call", cwd, cwd / "scratch", {"PATH": os.environ["PATH"]}, judged=judged or {})
+    return called_with(name, context, args)
 
 
 def called_with(name: str, context: Context, args: dict[str, Any]) -> dict[str, Any]:

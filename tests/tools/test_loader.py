@@ -25,7 +25,8 @@ def result(tool, tmp_path, **args):
 
 def test_nothing_runs_to_be_described(tmp_path):
     mark = tmp_path / "ran"
-    tools, warnings = load(tmp_path, boom=f"import pathlib\npathlib.Path({str(mark)!r}).touch()\ndef boom() -> str:\n    return 'done'\n")
+    source = f"import pathlib\npathlib.Path({str(mark)!r}).touch()\ndef boom() -> str:\n    return 'done'\n"
+    tools, warnings = load(tmp_path, boom=source)
     assert (len(tools), warnings, mark.exists()) == (1, [], False)
     assert result(tools[0], tmp_path) == {"result": "done", "success": True}
     assert mark.exists()
@@ -38,7 +39,8 @@ def test_what_was_described_is_what_runs(tmp_path):
 
 
 def test_a_broken_file_is_one_warning(tmp_path):
-    tools, warnings = load(tmp_path, bad="def bad(:", good="def good(): ...", odd="def odd(x): ...", lib="X = 1", _no="(")
+    good, odd = "def good(): ...", "def odd(x): ..."
+    tools, warnings = load(tmp_path, bad="def bad(:", good=good, odd=odd, lib="X = 1", _no="(")
     assert [tool.spec.name for tool in tools] == ["good"]
     assert len(warnings) == 2
     assert f"{tmp_path}/bad.py:1: not valid Python" in warnings[0]
@@ -57,7 +59,10 @@ def test_unreadable_files_and_folders(tmp_path):
 
 
 def test_each_file_has_a_namespace_of_its_own(tmp_path):
-    source = "X = {0}\nfrom dataclasses import dataclass\n@dataclass\nclass P:\n    x: int = X\ndef {1}():\n    return str(P().x)\n"
+    source = (
+        "X = {0}\nfrom dataclasses import dataclass\n@dataclass\nclass P:\n    x: int = X\n"
+        "def {1}():\n    return str(P().x)\n"
+    )
     tools, _ = load(tmp_path, a=source.format(1, "a"), b=source.format(2, "b"))
     assert [result(tool, tmp_path)["result"] for tool in tools] == ["1", "2"]
     assert [tool.spec.origin for tool in tools] == ["user", "user"]
