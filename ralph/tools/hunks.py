@@ -71,8 +71,7 @@ def apply_hunks(text: str, hunks: Sequence[Hunk], name: str) -> tuple[str, list[
         said = "; ".join(filter(None, (hunk.note, place.note)))
         notes += [f"hunk {number}: {said}"] if said else []
     result += lines[done:]
-    open_end = place is not None and place.loose and done == len(lines) and not lines[-1].endswith("\n")
-    return bom + _joined(result, line_end(lines), open_end=open_end), notes
+    return bom + _joined(result, line_end(lines), open_end=place is not None and _leaves_open(place, lines)), notes
 
 
 def _same_ends(lines: list[str], hunks: Sequence[Hunk]) -> tuple[list[str], Sequence[Hunk]]:
@@ -96,8 +95,8 @@ def _write(result: list[str], place: Place, lines: Sequence[str], *, keep_ends: 
     at = place.start
     for mark, text in place.lines:
         if mark == "+":
-            near = lines[max(at - 1, 0)]
-            result.append(text[:-1] + line_end([near]) if keep_ends and text.endswith("\n") else text)
+            keep = keep_ends and text.endswith("\n")
+            result.append(text[:-1] + line_end(lines[max(at - 1, 0) :][:1]) if keep else text)
             continue
         if mark == " ":
             result.append(lines[at])
@@ -105,8 +104,14 @@ def _write(result: list[str], place: Place, lines: Sequence[str], *, keep_ends: 
     return at
 
 
+def _leaves_open(place: Place, lines: Sequence[str]) -> bool:
+    """The file's last line had no end, and the hunk writes a last line without knowing of that."""
+    reaches = place.start + len(place.old) == len(lines)
+    return place.loose and reaches and place.lines[-1][0] == "+" and not lines[-1].endswith("\n")
+
+
 def _joined(result: list[str], end: str, *, open_end: bool) -> str:
-    """`open_end`: the file had no end on its last line, and the diff did not speak of it."""
+    """Every line but the last ends; the last as it is, or without an end."""
     ended = [line if line.endswith("\n") else line + end for line in result[:-1]]
     last = result[-1:]
     return "".join([*ended, *(line.rstrip("\r\n") if open_end else line for line in last)])
