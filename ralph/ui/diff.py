@@ -127,13 +127,15 @@ def _current(path: Path) -> tuple[str, str]:
         return "", "a new file"
     except OSError as error:
         return "", f"the present file cannot be read: {error.strerror}"
-    with os.fdopen(number, "rb") as file:
+    try:
         found = os.fstat(number)
         if not stat.S_ISREG(found.st_mode):
             return "", "not a plain file"
         if found.st_size > LARGEST:
             return "", f"replaces a file of {found.st_size:,} bytes, too large to compare"
-        data = file.read(LARGEST)
+        data = os.read(number, LARGEST)
+    finally:
+        os.close(number)
     if b"\0" in data:
         return "", f"replaces a binary file of {len(data):,} bytes"
     return data.decode("utf-8", "replace"), ""

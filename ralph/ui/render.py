@@ -193,14 +193,15 @@ class Screen:
         if not (self._live and self._running):
             return
         columns, height = self._size()
-        tail = [*self._tail, *([self._partial] if self._partial else [])]
-        tail = [printable(_COLOURS.sub("", line.rstrip("\r").rsplit("\r", 1)[-1])) for line in tail if line.strip()]
-        lines = [f"○ {one_line(call.name, 60)} ({summary(call)})" for call in self._running.values()]
         room = max(height - 2, 1)
-        lines = [*lines[:room], *(f"  {line}" for line in tail[-min(TAIL, max(room - len(lines), 0)) or len(tail) :])]
+        lines = [f"○ {one_line(call.name, 60)} ({summary(call)})" for call in self._running.values()][:room]
+        tail = [*self._tail, *([self._partial] if self._partial else [])][-TAIL:]
+        for line in tail[max(len(tail) + len(lines) - room, 0) :]:
+            last = line.rstrip("\r").rsplit("\r", 1)[-1]  # a progress bar overwrites itself
+            lines.append(f"  {printable(_COLOURS.sub('', last))}")
         self._erase()
-        put(self._aside, "".join(self._paint("2", cropped(line, columns - 1)) + "\n" for line in lines[:room]))
-        self._drawn, self._drawn_at = len(lines[:room]), self._clock()
+        put(self._aside, "".join(self._paint("2", cropped(line, columns - 1)) + "\n" for line in lines))
+        self._drawn, self._drawn_at = len(lines), self._clock()
 
     def _erase(self) -> None:
         if self._drawn:
