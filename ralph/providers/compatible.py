@@ -20,7 +20,9 @@ from ralph.providers.wire import Decoder, Explain, ProviderSettings, Wire, expla
 class Dialect:
     """What is known about one host.
 
-    root: the path before `/chat/completions` when the address has none. limit: name of the field that caps the answer.
+    root: the path before `/chat/completions` when the address has none. limit: name of the field that caps the answer;
+    it is sent when the person set a cap (rate limits and credit are reckoned by it), and always where the host is
+    frugal: its own default is far below what the model can do.
     schemas: takes an output schema beside tools. native: never writes calls into the text as markup.
     echo: the field in which the reasoning before a call has to be sent back.
     """
@@ -31,6 +33,7 @@ class Dialect:
     schemas: bool = False
     native: bool = False
     echo: str = ""
+    frugal: bool = False
     key_header: str = "authorization"
 
 
@@ -41,7 +44,7 @@ DIALECTS: Mapping[str, Dialect] = {  # by the end of the host's name
     "cognitiveservices.azure.com": _AZURE,
     "api.groq.com": Dialect("Groq", "/openai/v1", "max_completion_tokens", native=True),
     "openrouter.ai": Dialect("OpenRouter", "/api/v1", schemas=True, native=True, echo="reasoning"),
-    "api.deepseek.com": Dialect("DeepSeek", native=True, echo="reasoning_content"),
+    "api.deepseek.com": Dialect("DeepSeek", native=True, echo="reasoning_content", frugal=True),
     "api.moonshot.ai": Dialect("Moonshot", native=True, echo="reasoning_content"),
     "api.mistral.ai": Dialect("Mistral", schemas=True, native=True),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable
+from functools import partial
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from ralph.core.provider import Provider, Request
 from ralph.core.tools import ToolSpec
 from ralph.net import Http
 from ralph.providers.compatible import Compatible, Dialect, dialect_of, stream_error
+from ralph.providers.models import ModelRow, cost, row
 from ralph.providers.think import Splitter, parse_call
 from ralph.providers.wire import Encoded, Explain, ProviderSettings, from_json, to_json
 
@@ -25,7 +27,8 @@ Kind = TypeVar("Kind")
 
 
 def create(settings: ProviderSettings, http: Http) -> Provider:
-    return Compatible(settings, http, Chat(settings, dialect_of(settings.api_url)), lambda _usage: None)
+    known = row(settings.model, settings.rows, settings.api_url)
+    return Compatible(settings, http, Chat(settings, dialect_of(settings.api_url), known), partial(cost, known=known))
 
 
 class Chat:
@@ -33,8 +36,8 @@ class Chat:
 
     resource = "/chat/completions"
 
-    def __init__(self, settings: ProviderSettings, dialect: Dialect) -> None:
-        self._settings, self._dialect = settings, dialect
+    def __init__(self, settings: ProviderSettings, dialect: Dialect, known: ModelRow) -> None:
+        self._settings, self._dialect, self._known = settings, dialect, known
         self._messages = Encoded[Message](lambda message: to_json(encode_message(message, dialect.echo))[1:-1])
         self._tools = Encoded[ToolSpec](lambda spec: to_json(encode_tool(spec)))
 
@@ -42,8 +45,8 @@ class Chat:
         fields: dict[str, Any] = {
             "model": self._settings.model, "stream": True, "stream_options": {"include_usage": True},
         }  # fmt: skip
-        if self._settings.max_tokens:
-            fields[self._dialect.limit] = self._settings.max_tokens
+        if most := self._settings.max_tokens or (self._known.output if self._dialect.frugal else None):
+            fields[self._dialect.limit] = most
         if effort := effort_of(self._settings.thinking):
             fields["reasoning_effort"] = effort
         if request.output_schema is not None and (self._dialect.schemas or not request.tools):
@@ -59,7 +62,7 @@ class Chat:
         ):
             messages, encoded = zip(*group, strict=True)
             parts.extend([_joined(messages)] if role == "user" and len(messages) > 1 else encoded)
-        tools = b",".join(self._tools(request.tools))
+        tools = b",".join(self._tools(request.tools if self._known.tools else ()))
         return b'"messages":[%b]' % b",".join(filter(None, parts)) + (b',"tools":[%b]' % tools if tools else b"")
 
     def decoder(self, request: Request, explain: Explain) -> ChatDecoder:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from ralph.core.assemble import Assembler
@@ -17,6 +18,7 @@ from ralph.core.tools import ToolSpec
 from ralph.errors import ProviderError
 from ralph.net import Http
 from ralph.providers.compatible import Compatible, stream_error
+from ralph.providers.models import cost, row
 from ralph.providers.openai import args_text, count, effort_of, of, wire_name
 from ralph.providers.wire import Encoded, Explain, ProviderSettings, from_json, to_json
 
@@ -24,7 +26,9 @@ VENDOR = "responses"
 
 
 def create(settings: ProviderSettings, http: Http) -> Provider:
-    return Compatible(settings, http, Responses(settings), lambda _usage: None)
+    known = row(settings.model, settings.rows, settings.api_url)
+    reasons = bool(known.thinking or settings.thinking or not known.name)
+    return Compatible(settings, http, Responses(settings, reasons=reasons), partial(cost, known=known))
 
 
 class Responses:
@@ -32,7 +36,7 @@ class Responses:
 
     resource = "/responses"
 
-    def __init__(self, settings: ProviderSettings, *, reasons: bool = True) -> None:
+    def __init__(self, settings: ProviderSettings, *, reasons: bool) -> None:
         self._settings, self._reasons = settings, reasons
         self._messages = Encoded[Message](lambda message: to_json(encode_message(message))[1:-1])
         self._tools = Encoded[ToolSpec](lambda spec: to_json(encode_tool(spec)))

@@ -290,6 +290,15 @@ def test_the_field_that_caps_the_answer(api_url, field):
     assert {key: value for key, value in server.bodies[0].items() if key.startswith("max")} == {field: 99}
 
 
+def test_a_model_known_to_have_no_tools_and_a_host_with_a_low_cap_of_its_own():
+    server = Server(GOOD)
+    rows = {"m-1": {"tools": False, "output": 777, "price": {"input": 1, "output": 2}}}
+    *_, reply = ask(server, api_url="https://api.deepseek.com", rows=rows)
+    assert "tools" not in server.bodies[0]
+    assert server.bodies[0]["max_tokens"] == 777
+    assert reply.cost_usd == (20 * 1 + 5 * 2) / 1e6
+
+
 REFUSALS = [
     ('{"error":{"message":"Unknown parameter: \'stream_options\'.","param":"stream_options"}}', "stream_options", None),
     ('{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"],"msg":"Extra inputs are not permitted"}]}',

@@ -122,7 +122,8 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-1, 2) | st.sampled_from(["", "function_call", "message", "reasoning"]),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from([
         "item", "item_id", "output_index", "delta", "arguments", "response", "output", "usage", "summary", "content",
-        "id", "type", "text", "call_id", "name", "encrypted_content", "incomplete_details", "reason", "refusal", "status",
+        "id", "type", "text", "call_id", "name", "encrypted_content", "incomplete_details", "reason", "refusal",
+        "status",
     ]), inner, max_size=4),
     max_leaves=15,
 )  # fmt: skip
@@ -216,6 +217,12 @@ def test_a_request_and_its_answer():
     }]  # fmt: skip
     assert isinstance(reply, Reply)
     assert "".join(delta.text for delta in deltas) == reply.message.text
+
+
+def test_a_model_known_not_to_reason_is_not_asked_to():
+    bodies, (*_, reply) = ask([GOOD], model="gpt-4.1")
+    assert not {"include", "reasoning"} & bodies[0].keys()
+    assert reply.cost_usd > 0
 
 
 def test_a_model_that_does_not_reason_is_met():
