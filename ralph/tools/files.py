@@ -80,12 +80,10 @@ def open_judged(judged: Judged, mode: Literal["rb", "ab"] = "rb") -> BinaryIO:
         return _create(judged)
     with _parent(judged) as (parent, name), _explained(judged, "open"):
         flags = _MODES[mode] | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        _check_kind(judged, os.stat(name, dir_fd=parent, follow_symlinks=False))  # before the open: a device may react
+        _check_file(judged, os.stat(name, dir_fd=parent, follow_symlinks=False))  # before: opening may wake a device
         descriptor = os.open(name, flags, dir_fd=parent)
         try:
-            status = os.fstat(descriptor)
-            _check_same(judged, status)
-            _check_kind(judged, status)
+            _check_file(judged, os.fstat(descriptor))
             return os.fdopen(descriptor, "r+b" if mode == "ab" else "rb", buffering=0 if mode == "ab" else -1)
         except BaseException:
             os.close(descriptor)
@@ -213,8 +211,7 @@ def _standing(judged: Judged, parent: int, name: str) -> os.stat_result | None:
         if judged.inode is None:
             return None
         raise _changed(judged) from None
-    _check_same(judged, status)
-    _check_kind(judged, status)
+    _check_file(judged, status)
     return status
 
 
@@ -264,7 +261,8 @@ def _check_same(judged: Judged, status: os.stat_result) -> None:
         raise _changed(judged)
 
 
-def _check_kind(judged: Judged, status: os.stat_result) -> None:
+def _check_file(judged: Judged, status: os.stat_result) -> None:
+    _check_same(judged, status)
     if not stat.S_ISREG(status.st_mode):
         raise ToolError(f"{judged.given} is {_KINDS.get(stat.S_IFMT(status.st_mode), 'not a regular file')}")
 
