@@ -227,7 +227,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def _proxied(url: str) -> bool:
+def _proxied(url: str, environ: Mapping[str, str] = os.environ) -> bool:
     """A proxy of the environment applies. This machine is never reached through one."""
     scheme, _, rest = url.partition("://")
     authority = rest.partition("/")[0].rpartition("@")[2]
@@ -235,7 +235,7 @@ def _proxied(url: str) -> bool:
     if host in LOOPBACK or host.startswith("127."):
         return False
     names = (f"{scheme}_proxy", "all_proxy")
-    return any(os.environ.get(name) or os.environ.get(name.upper()) for name in names)
+    return any(environ.get(name) or environ.get(name.upper()) for name in names)
 
 
 async def _refusal(response: httpx.Response, pieces: AsyncGenerator[bytes, None]) -> HttpError:

@@ -145,10 +145,12 @@ class Link:
         return b""
 
     def reusable(self) -> bool:
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            self._http.start_next_cycle()
-            return True
-        return False
+        """Whether both sides are done, with nothing left over that could pass for the answer to the next request."""
+        done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        if not done or self._http.trailing_data[0]:
+            return False
+        self._http.start_next_cycle()
+        return True
 
     def close(self) -> None:
         self._writer.transport.abort()

@@ -63,7 +63,7 @@ class Encoder:
         limit = settings.max_tokens or min(known.output or 8_192, MOST_TOKENS)
         fields = {"model": settings.model, "max_tokens": limit, "stream": True}
         self._fields = {**fields, **thinking(settings.thinking, known, limit), **settings.extra}
-        self._messages = Encoded[Message](lambda message: to_json(list(map(block, sayable(message)))))
+        self._messages = Encoded[Message](lambda message: to_json(list(map(block, sayable(message))))[1:-1])
         self._tools = Encoded[ToolSpec](lambda spec: to_json(tool(spec)))
 
     def __call__(self, request: Request) -> bytes:
@@ -80,11 +80,11 @@ class Encoder:
 
         the one is found by the next request, the other was put there by the one before.
         """
-        said = [(message.role, text[1:-1]) for message, text in zip(messages, self._messages(messages), strict=True)]
-        turns = [
-            (mine, b",".join(text for _, text in group))
-            for mine, group in groupby((pair for pair in said if pair[1]), key=lambda pair: pair[0] == "assistant")
-        ]
+        said = [
+            (message.role == "assistant", text)
+            for message, text in zip(messages, self._messages(messages), strict=True) if text
+        ]  # fmt: skip
+        turns = [(mine, b",".join(text for _, text in some)) for mine, some in groupby(said, key=lambda pair: pair[0])]
         marked = [number for number, (mine, _) in enumerate(turns) if not mine][-2:]
         return [
             b'{"role":"%b","content":[%b]}' % (b"assistant" if mine else b"user", _mark(text) if n in marked else text)
@@ -204,7 +204,7 @@ class MessagesDecoder:
             self.assembler.call(index, args=self._inputs.pop(index).decode())
 
     def _about(self, facts: Mapping[str, Any]) -> None:
-        """Counts are running totals: a later one replaces an earlier one. Cached input is counted apart by the service."""
+        """Counts are running totals: a later one replaces an earlier one. Cached input comes as counts of its own."""
         self.assembler.model = self.assembler.model or _text(facts.get("model"))
         if stop := _text(facts.get("stop_reason")):
             self.assembler.stop = STOPS.get(stop, stop)
