@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ralph.core.events import Delta, Retrying
 from ralph.core.messages import Usage
 from ralph.core.provider import Request
-from ralph.errors import ProviderError
+from ralph.errors import ConfigError, ProviderError
 from ralph.net import Http
 from ralph.providers.wire import Decoder, Explain, ProviderSettings, Wire, explain, to_json
 
@@ -111,8 +111,10 @@ class Compatible:
         self.name = dialect.name or split_url(settings.api_url)[0].rpartition("/")[2]
         self.url = endpoint(settings.api_url, form.resource)
         self._settings, self._http, self._form, self._price = settings, http, form, price
-        secret = settings.api_key if dialect.key_header == "api-key" else f"Bearer {settings.api_key}"
-        self._headers = {dialect.key_header: secret} if settings.api_key else {}
+        key = settings.api_key.strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ConfigError(f"the key for {self.name} holds characters that no key has", hint="copy it once more")
+        self._headers = {dialect.key_header: key if dialect.key_header == "api-key" else f"Bearer {key}"} if key else {}
         self._refused: list[str] = []
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:

@@ -17,6 +17,7 @@ from ralph.core.assemble import Assembler
 from ralph.core.messages import Block, Image, Message, Text, Thinking, ToolCall, ToolResult, Usage
 from ralph.core.provider import Provider, Request
 from ralph.core.tools import ToolSpec
+from ralph.errors import ProviderError
 from ralph.net import Http
 from ralph.providers.compatible import Compatible, Dialect, dialect_of, stream_error
 from ralph.providers.models import ModelRow, cost, row
@@ -172,8 +173,14 @@ class ChatDecoder:
         self.assembler.model = self.assembler.model or of(str, chunk.get("model"))
         if usage := of(dict, chunk.get("usage") or of(dict, chunk.get("x_groq")).get("usage")):
             self.assembler.usage = usage_of(usage)  # cumulative where it comes with every chunk: the last one counts
-        for choice in of(list, chunk.get("choices"))[:1]:
+        choices = of(list, chunk.get("choices"))
+        for choice in choices[:1]:
             self._choose(of(dict, choice), data)
+        if event == "json":
+            if not choices:
+                message = "the server's answer is not a chat completion"
+                raise ProviderError(message, kind="broken", hint="check the api_url")
+            self._finish()
 
     def _choose(self, choice: dict[str, Any], data: str) -> None:
         if choice.get("error"):
@@ -266,7 +273,7 @@ def usage_of(usage: dict[str, Any]) -> Usage:
 
 
 def count(value: Any) -> int | None:
-    return value if isinstance(value, int) and value >= 0 else None
+    return value if type(value) is int and value >= 0 else None
 
 
 def _parts(content: Any) -> Iterable[tuple[str, str]]:

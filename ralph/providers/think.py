@@ -102,7 +102,7 @@ class Splitter:
             self._pieces.append(("call", body))
             self._held, self._step = rest, self._skip
             return True
-        if closed or not f"{body.lstrip()}{{".startswith("{"):  # no object can follow any more
+        if closed or self._held[:64].lstrip()[:1] not in ("", "{"):  # it cannot become a call any more
             self._emit_text(_CALL)
             self._step = self._tell
             return True

@@ -15,7 +15,7 @@ from ralph.core.events import Reply, Retrying, TextDelta
 from ralph.core.messages import Image, Message, Text, Thinking, ToolCall, ToolResult, Usage
 from ralph.core.provider import Request
 from ralph.core.tools import ToolSpec
-from ralph.errors import ProviderError
+from ralph.errors import ConfigError, ProviderError
 from ralph.net import EventReader, Http, ServerEvent
 from ralph.providers import openai
 from ralph.providers.compatible import dialect_of, endpoint
@@ -109,6 +109,7 @@ ANSWERS = {
     "tool_call_markup_unclosed.sse": {"text": '<tool_call>{"name": "list_dir", "arguments": {}}'},
     "crlf_lines.sse": {"text": "ab"},
     "whole_text.json": {"thinking": "why", "text": "Because", "usage": USAGE},
+    "whole_without_finish_reason.json": {"text": "ok"},
     "whole_calls.json": called(("list_dir", A), ("list_dir", B), ids="p1 p2", thinking="Look.", usage=USAGE),
 }  # fmt: skip
 
@@ -120,6 +121,7 @@ ERRORS = {
     "error_text_only.sse": ("overloaded", "model runner has unexpectedly stopped"),
     "error_event.sse": ("limit", "slow down"),
     "not_json.sse": ("broken", "<html>"),
+    "whole_not_ours.json": ("broken", "not a chat completion"),
     "whole_error.json": ("auth", "Incorrect API key provided: [key]"),
 }
 
@@ -172,6 +174,43 @@ def test_any_json_is_an_answer_or_an_error_and_never_a_crash(chunks):
     except ProviderError:
         pass
     decoder.assembler.reply()
+
+
+CALLS = st.lists(
+    st.tuples(
+        st.sampled_from(TOOLS), st.dictionaries(st.sampled_from("ab{}"), st.text("{}\"\\\u00fc\u2028a", max_size=6))
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(CALLS, st.data(), st.sampled_from(["index and id", "index", "id", "id once", "all zero"]))
+def test_calls_come_whole_out_of_any_pieces(calls, data, style):
+    """Pieces of one call keep their order; with an index or with ids those of several may be interleaved."""
+    queues = []
+    for number, (name, args) in enumerate(calls):
+        text = json.dumps(args, ensure_ascii=False)
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=3)))
+        pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+        index = {} if style.startswith("id") else {"index": 0 if style == "all zero" else number}
+        id = {} if style == "index" else {"id": f"id{number}"}
+        first = {**index, **id, "function": {"name": name, "arguments": pieces[0]}}
+        rest = [{**index, **(id if style in ("id", "all zero") else {}), "function": {"arguments": piece}}
+                for piece in pieces[1:]]  # fmt: skip
+        queues.append([first, *rest])
+    if style in ("id once", "all zero"):
+        deltas = [delta for queue in queues for delta in queue]
+    else:
+        deltas = []
+        while any(queues):
+            deltas.append(data.draw(st.sampled_from([queue for queue in queues if queue])).pop(0))
+    decoder = ChatDecoder(EXPLAIN, TOOLS)
+    for delta in deltas:
+        decoder.feed("message", json.dumps({"choices": [{"delta": {"tool_calls": [delta]}}]}))
+    decoder.feed("message", "[DONE]")
+    got = [(call.name, dict(call.args), call.problem) for call in decoder.assembler.reply().message.calls]
+    assert sorted(map(repr, got)) == sorted(repr((name, args, "")) for name, args in calls)
 
 
 # Requests
@@ -344,6 +383,18 @@ def test_other_refusals_are_errors_at_once(body):
         ask(server, max_tokens=99)
     assert caught.value.kind == "bad_request"
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("key", ["sk-\u043a", "sk-1\nx-evil: 1", "sk-\u2026"])
+def test_a_key_that_cannot_be_one(key):
+    with pytest.raises(ConfigError, match="copy it once more"):
+        ask(Server(), api_key=key)
+
+
+def test_a_blank_key_is_none():
+    server = Server(GOOD)
+    ask(server, api_key=" \n")
+    assert "authorization" not in server.requests[0].headers
 
 
 def test_azure():
