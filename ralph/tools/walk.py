@@ -122,10 +122,9 @@ def _ignored(path: str, is_folder: bool, rules: list[_Rule]) -> bool:
 
 
 def _names(pattern: Any, path: str, is_folder: bool) -> bool:
-    """Whether the pattern names this very path; pathspec also says yes to all that is below it."""
-    found = pattern.match_file(path + "/" * is_folder)
-    if found is None:
-        return False
-    if "ps_d" in found.match.groupdict():  # pathspec's mark for the slash after the part that was named
-        return found.match.end("ps_d") in (-1, len(path) + 1)
-    return pattern.match_file(path) is not None
+    """Whether the pattern names this very path; pathspec by itself also says yes to all that is below it."""
+    if "ps_d" not in pattern.regex.groupindex:  # pathspec's mark for the slash after what was named
+        return pattern.regex.search(path) is not None
+    text = path + "/" * is_folder
+    found = pattern.regex.fullmatch(text) or pattern.regex.search(text, len(path))  # the second for a bare `*/`
+    return found is not None and found.end("ps_d") in (-1, len(text))
