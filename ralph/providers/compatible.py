@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ralph.core.events import Delta, Retrying
 from ralph.core.messages import Usage
@@ -16,8 +15,7 @@ from ralph.net import Http
 from ralph.providers.wire import Decoder, Explain, ProviderSettings, Wire, explain, to_json
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(NamedTuple):
     """What is known about one host.
 
     root: the path before `/chat/completions` when the address has none. limit: name of the field that caps the answer;
@@ -46,6 +44,7 @@ DIALECTS: Mapping[str, Dialect] = {  # by the end of the host's name
     "openrouter.ai": Dialect("OpenRouter", "/api/v1", schemas=True, native=True, echo="reasoning"),
     "api.deepseek.com": Dialect("DeepSeek", native=True, echo="reasoning_content", frugal=True),
     "api.moonshot.ai": Dialect("Moonshot", native=True, echo="reasoning_content"),
+    "api.moonshot.cn": Dialect("Moonshot", native=True, echo="reasoning_content"),
     "api.mistral.ai": Dialect("Mistral", schemas=True, native=True),
 }
 
@@ -55,10 +54,10 @@ OPTIONAL: Mapping[str, str] = {
     "text": "",
 }  # fmt: skip
 """Fields a server may refuse, and the older or newer name for the same thing, which is tried instead."""
-_REFUSED = re.compile(
-    r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|extra|not (permitted|allowed|valid)"
-    r"|invalid (param|arg|field)", re.I,
-)  # fmt: skip
+_REFUSED = (
+    r"(?i)unsupported|not support|unknown|unrecogni[sz]ed|unexpected|extra|not (permitted|allowed|valid)"
+    r"|invalid (param|arg|field)"
+)
 
 
 def dialect_of(api_url: str) -> Dialect:
@@ -152,7 +151,7 @@ class Compatible:
 
     def _refusal(self, status: int, body: str, fields: Mapping[str, Any]) -> ProviderError:
         problem = self._explain(status, body)
-        if problem.kind == "bad_request" and _REFUSED.search(body):
+        if problem.kind == "bad_request" and re.search(_REFUSED, body):
             for name in OPTIONAL:
                 quote = "" if "_" in name else "['\"`]"  # `text` is a word of any sentence
                 if name in fields and re.search(rf"{quote}\b{name}\b", body):
