@@ -150,6 +150,8 @@ def _pattern_mismatch(pattern: re.Pattern[str], value: str, facts: Facts) -> str
         return "its pattern does not fit"
     if facts.spec.category not in ("file_read", "file_write"):
         return ""
+    if facts.spec.match not in facts.walks:  # the pattern is about something else, such as what to search for
+        return f"{facts.outside} is outside the workspace" if facts.outside else ""
     for name, walk in facts.walks.items():
         given_elsewhere = name != facts.spec.match and not pattern.search(walk.given)
         if given_elsewhere or not any(pattern.search(form) for form in _forms(walk.resolved, facts.cwd)):

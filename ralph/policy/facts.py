@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ralph.core.gate import Effect
 from ralph.core.messages import ToolCall
@@ -24,19 +25,21 @@ TEXT_ARGUMENTS = re.compile(
 )
 """Names of arguments that carry text, not a path. The diff, code and glob among them are read by their own rules."""
 
+_PATH_ARGUMENT = re.compile(
+    r"(?:.*_)?(?:paths?|files?|file_?name|file_?path|dir|dirs|directory|folder|source|src|destination|dest|dst|target|root)$",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Absolute directories: `home` is Ralph's, `tilde` the person's."""
+    """Absolute directories: `home` is Ralph's, `tilde` the person's; `workspace` and `scratch` are free of symlinks."""
 
     cwd: str
     workspace: str
     home: str
     tilde: str
-
-    @property
-    def scratch(self) -> str:
-        return f"{self.home}/scratch"
+    scratch: str = ""
 
 
 @dataclass(slots=True)
@@ -72,20 +75,31 @@ def gather(call: ToolCall, spec: ToolSpec, places: Places) -> Facts:
     return facts
 
 
-def path_arguments(call: ToolCall) -> Iterator[tuple[str, str]]:
-    """(argument name, text) of every string argument that may be a path; lists are named `name[0]`."""
+def path_arguments(args: Any) -> Iterator[str]:
+    """Every string among the arguments, however deep, that may be a path."""
+    if isinstance(args, str) and args:
+        yield args
+    elif isinstance(args, list | tuple):
+        for item in args:
+            yield from path_arguments(item)
+    elif isinstance(args, Mapping):
+        for name, item in args.items():
+            if not TEXT_ARGUMENTS.match(str(name)):
+                yield from path_arguments(item)
+
+
+def _named_paths(call: ToolCall, match: str | None) -> Iterator[tuple[str, str]]:
+    """(argument name, path) of a file tool; the items of a list are named `name[0]` and so on."""
     for name, value in call.args.items():
-        if TEXT_ARGUMENTS.match(name):
+        if name != match and not _PATH_ARGUMENT.match(name):
             continue
-        if isinstance(value, str) and value:
-            yield name, value
-        elif isinstance(value, list | tuple):
-            yield from ((f"{name}[{at}]", item) for at, item in enumerate(value) if isinstance(item, str) and item)
+        texts = list(path_arguments({name: value}))
+        yield from ((name if isinstance(value, str) else f"{name}[{at}]", text) for at, text in enumerate(texts))
 
 
 def _files(facts: Facts, places: Places) -> None:
     kind = "reads" if facts.spec.category == "file_read" else "writes"
-    for name, text in path_arguments(facts.call):
+    for name, text in _named_paths(facts.call, facts.spec.match):
         _touch(facts, places, name, text, kind)
     diff = facts.call.args.get("diff")
     if isinstance(diff, str):
@@ -105,7 +119,8 @@ def _touch(facts: Facts, places: Places, name: str, text: str, kind: str) -> Non
 
 def _warn(facts: Facts, places: Places, walk: Walk, kind: str) -> None:
     if reason := next((found for path in walk.spellings if (found := secret(path))), ""):
-        facts.effects.append(Effect("secret", walk.resolved))
+        if not any(effect.kind == "secret" for effect in facts.effects):
+            facts.effects.append(Effect("secret", walk.resolved))
         facts.caution = facts.caution or reason
     if kind == "reads":
         if not any(inside(walk.resolved, root) for root in (places.workspace, places.scratch)):
@@ -120,7 +135,10 @@ def _shell(facts: Facts, places: Places) -> None:
         walk = facts.walks["working_dir"] = follow(given, facts.cwd, tilde=places.tilde)
         facts.cwd = walk.resolved
     text = facts.call.args.get("command")
-    facts.report = report(text if isinstance(text, str) else "", facts.cwd)
+    if not isinstance(text, str):
+        _unknown(facts, places)
+        return
+    facts.report = report(text, facts.cwd)
     facts.effects += facts.report.effects
     for effect in facts.report.effects:
         if effect.kind in ("reads", "writes", "deletes") and effect.target:
@@ -129,6 +147,8 @@ def _shell(facts: Facts, places: Places) -> None:
             except ToolError:
                 continue  # a descriptor of the child itself, such as /dev/stdin
             _warn(facts, places, walk, effect.kind)
+        elif effect.kind == "secret":
+            facts.caution = facts.caution or f"{effect.target or 'the environment'} may be a secret"
     facts.outside = ""  # the program table and the entry decide where a shell command may look
 
 
@@ -152,7 +172,7 @@ def _python(facts: Facts, places: Places) -> None:
 def _memory(facts: Facts, places: Places) -> None:
     kind = "reads" if facts.spec.name in QUIET_TOOLS else "writes"
     facts.effects.append(Effect(kind, "memory"))
-    for name, text in path_arguments(facts.call):
+    for name, text in _named_paths(facts.call, facts.spec.match):
         if name.endswith("path"):
             _touch(facts, places, name, text, "reads")
 

@@ -26,6 +26,7 @@ def could_name(word: str, cwd: str, places: Places, protected: Protected) -> str
         return ""
     for plain in braces(word):
         pattern = re.sub(r"[@!?+*]\([^)]*\)", "*", plain).replace("[^", "[!")
+        pattern = re.sub(r"\[\[:[a-z]+:\]\]", "?", pattern)
         if reason := _one(pattern, cwd, places, protected):
             return reason
     return ""
@@ -79,6 +80,7 @@ def braces(word: str) -> Iterator[str]:
     found, work = 0, [word]
     while work and found < _MOST_BRACES:
         text = work.pop()
+        text = re.sub(r"\{[^{},]*\.\.[^{},]*\}", "*", text)  # a range such as {a..f}
         inner = re.search(r"\{([^{}]*,[^{}]*)\}", text)
         if inner is None:
             found += 1

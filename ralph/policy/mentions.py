@@ -28,6 +28,7 @@ _RUNNING = frozenset({
 _URL = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://", re.IGNORECASE)
 _LONGEST_NAME = 4096
 _TAKING_WHOLE = frozenset({"cp", "mv", "rm", "rsync", "scp", "tar", "zip", "7z", "ln", "chmod", "chown", "bsdtar"})
+_REMOVING = frozenset({"rm", "rmdir", "shred", "unlink"})
 _CODE_PROGRAM = re.compile(r"(node|nodejs|deno|bun|perl|ruby|php|lua|sed|gsed|awk|gawk|mawk|nawk|osascript)[\d.]*")
 
 
@@ -57,24 +58,41 @@ def _in_shell(facts: Facts, places: Places, protected: Protected) -> tuple[str, 
     for simple in command.simples:
         if found := _in_code(simple, facts.cwd, places, protected):
             return found
-        if simple.argv and simple.argv[0].rsplit("/", 1)[-1] in _TAKING_WHOLE:
-            for word in simple.argv[1:]:
-                if _above_home(word, facts.cwd, places, protected):
-                    return word, "Ralph's own home directory is inside"
-    for effect in report_.effects:
-        if effect.kind == "deletes" and (held := _held(effect.target, facts.cwd, places, protected)):
-            return held, "it would be deleted with the directory it is in"
+        if found := _whole_directories(simple, facts.cwd, places, protected):
+            return found
     return "", ""
+
+
+def _whole_directories(simple: Simple, cwd: str, places: Places, protected: Protected) -> tuple[str, str] | None:
+    """A directory that is moved, copied or removed takes along what is in it."""
+    program = simple.argv[0].rsplit("/", 1)[-1] if simple.argv else ""
+    for word in simple.argv[1:] if program in _TAKING_WHOLE else ():
+        try:
+            walk = follow(_known_variables(word, cwd, places), cwd, tilde=places.tilde)
+        except ToolError:
+            continue
+        if not walk.is_dir or walk.resolved == "/":
+            continue
+        if protected.home_is_inside(walk.resolved):
+            return word, "Ralph's own home directory is inside"
+        if program in _REMOVING and (held := protected.holds(walk.resolved)):
+            return held, "it would be removed with the directory it is in"
+        if program == "mv" and walk.resolved.endswith("/.ralph") and protected.holds(walk.resolved):
+            return word, "it holds Ralph's configuration"
+    return None
 
 
 def _shell_words(command: Command, cwd: str) -> Iterator[str]:
     reads_names = any(simple.argv[:1] in (("read",), ("mapfile",), ("readarray",)) for simple in command.simples)
     for simple in command.simples:
         yield from path_words(simple)
-        if reads_names and simple.argv[:1] in (("echo",), ("printf",)):
-            yield from simple.argv[1:]
+        if reads_names:
+            yield from simple.stdin.split()
+            yield from simple.argv[1:] if simple.argv[:1] in (("echo",), ("printf",)) else ()
     if "extglob" in command.text:
         yield from re.split(r"[\s;&|<>]+", re.sub(r"[@!?+*]\([^()]*\)", "*", command.text))
+    if "dotglob" in command.text:  # with it `*` takes in names that begin with a dot
+        yield from (f".{word}" for simple in command.simples for word in simple.argv if word.startswith("*"))
 
 
 def _bases(simples: tuple[Simple, ...], cwd: str, places: Places) -> list[str]:
@@ -110,18 +128,10 @@ def _in_code(simple: Simple, cwd: str, places: Places, protected: Protected) -> 
         return None
     for word in (*simple.argv[1:], simple.stdin):
         for text in re.findall(r"[\"'`]([^\"'`\n]+)[\"'`]|\b[rRwW]\s+(\S+)", word):
-            quoted = text[0] or text[1]
+            quoted = (text[0] or text[1]).lstrip("<>+| ")
             if reason := _judge_loose(quoted, cwd, places, protected):
                 return quoted, reason
     return None
-
-
-def _above_home(word: str, cwd: str, places: Places, protected: Protected) -> bool:
-    try:
-        walk = follow(_known_variables(word, cwd, places), cwd, tilde=places.tilde)
-    except ToolError:
-        return False
-    return walk.is_dir and walk.resolved != "/" and protected.home_is_inside(walk.resolved)
 
 
 def _judge_word(word: str, cwd: str, places: Places, protected: Protected) -> str:
@@ -155,31 +165,17 @@ def _judge(text: str, cwd: str, places: Places, protected: Protected) -> str:
         return protected.named(join(cwd, text))
 
 
-def _held(text: str, cwd: str, places: Places, protected: Protected) -> str:
-    try:
-        walk = follow(text, cwd, tilde=places.tilde)
-    except ToolError:
-        return ""
-    return protected.holds(walk.resolved) if walk.is_dir else ""
-
-
 def _in_arguments(facts: Facts, places: Places, protected: Protected) -> tuple[str, str]:
     """Tools nobody here knows: any string that resolves to a protected file, unless it is plainly text."""
-    for _name, text in (*path_arguments(facts.call), *_nested(facts)):
+    for text in path_arguments(facts.call.args):
         if reason := _judge_loose(text, facts.cwd, places, protected):
             return text, reason
     globs = facts.call.args.get("glob_filter")
-    if not isinstance(globs, str) or not globs.startswith((".", "**/.")):
+    name = globs.rpartition("/")[2] if isinstance(globs, str) else ""
+    if not name.startswith("."):
         return "", ""
-    reason = could_name(globs.rpartition("/")[2], facts.cwd, places, protected)
-    return (globs, reason) if reason else ("", "")
-
-
-def _nested(facts: Facts) -> Iterator[tuple[str, str]]:
-    for value in facts.call.args.values():
-        if isinstance(value, dict):
-            from_dict = type(facts.call)(facts.call.id, facts.call.name, value)
-            yield from path_arguments(from_dict)
+    reason = protected.named(join(facts.cwd, name)) or could_name(name, facts.cwd, places, protected)
+    return (name, reason) if reason else ("", "")
 
 
 def _judge_loose(text: str, cwd: str, places: Places, protected: Protected) -> str:

@@ -25,6 +25,8 @@ _TALKERS = _words(_TALK)
 
 _PATTERN_FIRST = _words("grep egrep fgrep zgrep rg ag ack sed gsed awk gawk mawk nawk jq yq gojq")
 _PATTERN_GIVEN = re.compile(r"-[a-zA-Z]*[ef]|--(regexp|file|expression|from-file|files)(=.*)?")
+_PATH_OPTION = re.compile(r"-g|--(i?glob|ignore-file|pre|slurpfile|rawfile|argfile|exclude-from)")
+_TWO_VALUES = ("--slurpfile", "--rawfile", "--argfile")
 _TEXT_LONG = re.compile(
     r"--(exclude(?!-from)[a-z-]*|ignore(?!-file)[a-z-]*|message|title|body|grep|author|format|pretty|regexp|expression|"
     r"since|until|after|before|hide|skip|omit|max-count|context|after-context|before-context|type|type-not|header|"
@@ -85,9 +87,13 @@ def _operands(program: str, argv: tuple[str, ...]) -> Iterator[str]:
             ended = True
         elif word.startswith("-") and len(word) > 1 and not ended:
             taken = _text_option(word, short)
-            at += taken if taken > 0 else 0
+            at += max(taken, 0)
             if taken < 0:
                 yield word
+                if pattern_first and _PATH_OPTION.fullmatch(word):
+                    values = rest[at : at + (2 if word in _TWO_VALUES else 1)]
+                    yield from values
+                    at += len(values)
         elif pattern_first:
             pattern_first = False
         else:

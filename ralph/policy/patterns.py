@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -58,10 +57,16 @@ def _shell(facts: Facts, shell: str) -> Mapping[str, Any] | None:
     return {"tool": "shell", "command": list(words), "shell": shell}
 
 
+def never_always(argv: tuple[str, ...]) -> bool:
+    """Interpreters, wrappers, network tools and what destroys: one yes must not stand for the next."""
+    program = argv[0].rpartition("/")[2]
+    return program in _NEVER or re.fullmatch(r"(python|pypy|perl|ruby|lua|php)[\d.]+", program) is not None
+
+
 def prefix(argv: tuple[str, ...]) -> tuple[str, ...]:
     """Program and sub-command; the whole command where a shorter rule would cover unlike things; () for never."""
-    program = os.path.basename(argv[0])  # noqa: PTH119
-    if program in _NEVER or re.fullmatch(r"(python|pypy|perl|ruby|lua|php)[\d.]+", program):
+    program = argv[0].rpartition("/")[2]
+    if never_always(argv):
         return ()
     if len(argv) == 1:
         return argv

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,14 +25,14 @@ from ralph.policy.protected import Protected
 class Check:
     """One rule that was looked at. `verdict` is None when it has nothing to say about the call, `rule.text` says why.
 
-    `error`: the name a refusal goes by; `extra`: its further fields for the model. `grant`: the one that covers it.
+    `error`: the name a refusal goes by; `extra`: its further fields for the model. `entry` or `grant`: what was tried.
     """
 
     verdict: VerdictName | None
     rule: Rule
     error: str = "operation_denied"
     extra: Mapping[str, Any] | None = None
-    by_entry: bool = False
+    entry: Entry | None = None
     grant: Grant | None = None
 
 
@@ -48,7 +49,8 @@ class Rules:
         sandbox_holds: bool = False, attended: bool = True, limits: Limits | None = None, grants: Grants | None = None,
         shell: str = "posix", now: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        self.places = Places(cwd, workspace or cwd, home, tilde)
+        real = os.path.realpath
+        self.places = Places(cwd, real(workspace or cwd), home, tilde, f"{real(home)}/scratch")
         self.categories = {**defaults(sandbox_holds=sandbox_holds), **(categories or {})}
         self.allowlist = tuple(allowlist)
         self.grants = grants or Grants(self.places.workspace)
@@ -62,7 +64,7 @@ class Rules:
         decided = next(check for check in self.checks(facts) if check.verdict is not None)
         if decided.grant is not None and not self.grants.use(decided.grant):
             return self.judge(call, spec)  # another process took its last use a moment ago
-        return self._judgement(facts, decided)
+        return self.conclude(facts, decided)
 
     def learn(self, question: Question, answer: Answer) -> None:
         """An approval starts the count of refusals again; a plain no counts, the absence of a person does not."""
@@ -139,8 +141,8 @@ class Rules:
         reason = why_not(entry, facts, shell=self._shell)
         name = "grant" if grant else "allowlist"
         if reason:
-            return Check(None, Rule(name, f"{entry.text}: {reason}", entry.where))
-        return Check("allow", Rule(name, f"{entry.text} covers it", entry.where), by_entry=True, grant=grant)
+            return Check(None, Rule(name, f"{entry.text}: {reason}", entry.where), entry=entry)
+        return Check("allow", Rule(name, f"{entry.text} covers it", entry.where), entry=entry, grant=grant)
 
     def _category(self, facts: Facts) -> Check:
         category = facts.spec.category
@@ -154,13 +156,14 @@ class Rules:
     def _where(self, category: str) -> str:
         return self._origins.get(category, "built in")
 
-    def _judgement(self, facts: Facts, check: Check) -> Judgement:
+    def conclude(self, facts: Facts, check: Check) -> Judgement:
+        """What the check that decided means for the call."""
         verdict = check.verdict or "ask"
         dangerous = bool(facts.report and (facts.report.dangerous or facts.report.ruinous))
         return Judgement(
             verdict, check.rule, tuple(facts.effects), {name: walk.judged for name, walk in facts.walks.items()},
             read_only=facts.read_only, dangerous=dangerous,
-            argv=_argv(facts) if verdict == "allow" and check.by_entry else None,
+            argv=_argv(facts) if verdict == "allow" and check.entry is not None else None,
             error=check.error if verdict == "deny" else "", message=check.rule.text if verdict == "deny" else "",
             extra=self._extra(facts, check, verdict),
             remember=suggest(facts, shell=self._shell) if verdict == "ask" and not dangerous else None,

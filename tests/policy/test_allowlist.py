@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ralph.errors import ConfigError
+from ralph.policy.allowlist import built_in, read_entry, read_flag
+
+
+@pytest.mark.parametrize(
+    "row",
+    [{"tool": "shell", "command": ["git", "status"]}, {"tool": "shell", "pattern": ["git", "status"]},
+     {"command": ["git", "status"]}, {"tool": "anything", "command": ["git", "status"]}],
+)  # fmt: skip
+def test_both_spellings_of_a_shell_entry(row: dict[str, Any]) -> None:
+    entry = read_entry(row, "here")
+    assert (entry.tool, entry.words, entry.where) == ("shell", ("git", "status"), "here")
+
+
+@pytest.mark.parametrize(
+    ("name", "shell"), [("bash", "posix"), ("ZSH", "posix"), ("pwsh", "powershell"), ("cmd.exe", "cmd")]
+)
+def test_shell_types(name: str, shell: str) -> None:
+    assert read_entry({"tool": "shell", "command": ["ls"], "shell": name}).shell == shell
+
+
+def test_flags_split_at_the_first_colon() -> None:
+    assert read_flag("shell:git,status").words == ("git", "status")
+    assert read_flag("web_fetch:^https://x.io/").pattern == "^https://x.io/"
+    assert read_flag("shell:git,status").where == "--allow shell:git,status"
+
+
+@pytest.mark.parametrize("spec", ["shell", "shell:", ":x", "", "write_file:(", "shell:git,,status"])
+def test_bad_flags(spec: str) -> None:
+    with pytest.raises(ConfigError):
+        read_flag(spec)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [{}, {"tool": "write_file"}, {"tool": "write_file", "pattern": "("}, {"tool": "shell", "pattern": "^git"},
+     {"tool": "shell", "command": []}, {"tool": "shell", "command": ["a", 1]}, {"tool": 3, "pattern": "x"},
+     {"tool": "a", "patern": "x"}, {"tool": "shell", "command": ["ls"], "shell": "elvish"}],
+)  # fmt: skip
+def test_bad_rows_are_errors_that_name_their_place(row: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"settings\.json"):
+        read_entry(row, "settings.json")
+
+
+def test_an_entry_is_shown_as_a_flag_would_spell_it() -> None:
+    for spec in ("shell:git,status", r"write_file:^\./src/"):
+        assert read_flag(spec).text == spec
+
+
+def test_built_in_entries_name_no_program_that_runs_others() -> None:
+    programs = {entry.words[0] for entry in built_in()}
+    assert not programs & {"env", "xargs", "sudo", "bash", "sh", "sed", "awk", "curl", "rm", "time", "man"}
+    assert all(entry.where == "built in" for entry in built_in())
