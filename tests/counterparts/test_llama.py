@@ -21,6 +21,7 @@ from ralph.providers import create
 from ralph.providers.wire import ProviderSettings
 from tests.helpers import Answers, Record, TestPolicy, collect, tool
 
+pytestmark = pytest.mark.timeout(600)  # the first one on a machine installs the counterparts
 KINDS = pytest.mark.parametrize("kind", ["openai", "responses", "anthropic"])
 SENTENCE = "done all good tests pass."
 

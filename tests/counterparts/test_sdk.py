@@ -25,11 +25,11 @@ from ralph.providers.openai import ChatDecoder
 from ralph.providers.responses import ResponsesDecoder
 from ralph.providers.wire import ProviderSettings, explain
 
+pytestmark = pytest.mark.timeout(600)  # the first one on a machine installs the counterparts
 HERE = Path(__file__).parent
 DATA = HERE.parent / "data"
 Ask = Callable[..., dict[str, Any]]
 EXPLAIN = partial(explain, name="Test", model="m-1", key_name="KEY")
-KINDS = ("openai", "responses", "anthropic")
 
 
 @pytest.fixture(scope="module")
