@@ -1,0 +1,121 @@
+"""What a word of a command can be, and what it does: paths, patterns, addresses, little programs.
+
+A kind that is not in the code is a regular expression under "kinds" in programs.json, which must fit the whole word.
+`text` any; `read` a file or directory; `ref` a revision or a file; `write` a file written, `delete` one removed, `into`
+one written as the ordinary work of an option; `near` a path that must lie in the working directory; `run` a program or
+script; `script` a script in the working directory; `host`, `secret`, `unknown` always those effects; `never`, `lost`,
+`shellscript` always an objection.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from ralph.policy.scripts import awk, jq, sed
+from ralph.policy.sensitive import runs_later, secret
+from ralph.policy.tables import table
+
+_FIXED = {"run": "executes", "host": "contacts", "secret": "secret", "unknown": "unknown", "delete": "deletes",
+          "clock": "writes", "history": "history"}  # fmt: skip
+_SCRIPTS = {"sed": sed, "awk": awk, "jq": jq}
+_NEVER = {"never": ("executes", "what {word!r} makes of it is not in the table"),
+          "lost": ("deletes", "the present content of {word!r} is lost"),
+          "shellscript": ("executes", "the script {word!r} is not named by the entry")}  # fmt: skip
+_PUNCTUATION = ("!", "(", ")", ",")  # of find and test
+_HERE = "/workspace"  # stands for the working directory when a relative path is matched against absolute patterns
+_HARMLESS_DEVICES = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What word number `at` does: an Effect's kind and target. `why`: "" when that is ordinary, else the objection."""
+
+    at: int
+    kind: str
+    target: str
+    why: str = ""
+
+
+def value_of(kind: str, at: int, word: str) -> list[Finding]:
+    """What a word of this kind does."""
+    if kind == "text" or word in _PUNCTUATION:
+        return []
+    if kind in _NEVER:
+        return [Finding(at, _NEVER[kind][0], word, _NEVER[kind][1].format(word=word))]
+    if kind == "less":
+        return _less(at, word)
+    if kind in ("read", "ref"):
+        return _read(at, word, "reads" if kind == "read" else "")
+    if kind in ("write", "into", "delete"):
+        return _change(kind, at, word)
+    if kind in ("near", "script"):
+        why = "" if near(word) else f"{word!r} lies outside the working directory"
+        return [Finding(at, "executes" if kind == "script" else "places", word, why)]
+    if kind in _FIXED:
+        return [Finding(at, _FIXED[kind], word)]
+    if kind in _SCRIPTS:
+        return [Finding(at, effect, target, why) for effect, target, why in _SCRIPTS[kind](word)]
+    if _pattern(kind).fullmatch(word):
+        return []
+    return [Finding(at, "unknown", word, f"{word!r} is not a plain {kind} here")]
+
+
+@cache
+def _pattern(kind: str) -> re.Pattern[str]:
+    return re.compile(table()["kinds"][kind], re.DOTALL)
+
+
+def _less(at: int, word: str) -> list[Finding]:
+    """`+command` is run by the pager at start."""
+    if word[:1] != "+":
+        return _read(at, word, "reads")
+    harmless = re.fullmatch(r"\+(\d+|[FGg]|/[^!|\n]*)?", word)
+    return [] if harmless else [Finding(at, "executes", word, f"the pager runs {word!r} at start")]
+
+
+def _read(at: int, word: str, kind: str) -> list[Finding]:
+    why = secret_path(word)
+    found = [Finding(at, kind, word, why)] if kind else []
+    return [*found, Finding(at, "secret", word, why)] if why else found
+
+
+def _change(kind: str, at: int, word: str) -> list[Finding]:
+    if word in _HARMLESS_DEVICES:
+        return []
+    why = runs_later(absolute(word)) if near(word) else f"{word!r} lies outside the working directory"
+    effect = "deletes" if kind == "delete" else "writes" if kind == "write" else "places"
+    return [Finding(at, effect, word, why)]
+
+
+def absolute(word: str) -> str:
+    """A spelling the tables of sensitive places understand, without looking at the disk."""
+    parts: list[str] = []
+    for part in (word if word[:1] in ("/", "~") else f"{_HERE}/{word}").split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+def secret_path(word: str) -> str:
+    """Why reading this is a matter for a person, or ""."""
+    if re.search(r"(^|/)\.env(\.(?!example$|sample$|template$)[^/]*)?$", word):
+        return f"{word}: holds settings and keys"
+    if re.search(r"\.(pem|key|p12|pfx|jks|keystore|kdbx|asc|gpg)$", word) and not re.search(r"\.pub|cert|ca\b", word):
+        return f"{word}: may hold a private key"
+    return secret(absolute(word.partition(":")[2] if re.match(r"[\w.-]+:", word) else word)) or secret(absolute(word))
+
+
+def near(word: str) -> bool:
+    """Inside the working directory (or /tmp), as written."""
+    if re.match(r"/tmp/[^/]", word):
+        return ".." not in word.split("/")
+    depth = 0
+    for part in word.split("/"):
+        depth += -1 if part == ".." else 0 if part in ("", ".") else 1
+        if depth < 0:
+            return False
+    return word[:1] not in ("/", "~", "-", "") and "$" not in word

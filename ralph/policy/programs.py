@@ -1,0 +1,241 @@
+"""The table of programs, and how a command's words are read against it.
+
+`programs.json` holds one line of text per program (or a mapping of lines per sub-command, "" for the program itself):
+
+    OPTIONS | OPERANDS | WORK
+
+OPTIONS, in words: `-abc` short flags; `-n:int` and `--lines:int` take a value of that kind, written on or after;
+`--color?text` may have one written on; `-delete!deletes` is a flag with an effect; `-#` a number as an option; `$name`
+inserts the list of that name under "sets"; `@single` long options have one dash, `@bundle` the first word may be a
+bundle of short flags without its dash, `@rest` options end at the first operand, `@loose` there are no options,
+`@nodash` `--` is not known, `@has -e -f` with one of these options the first operand's kind falls away. A line
+`never EFFECT` always asks.
+OPERANDS: kinds in order; `?` may be missing, `*` any number. WORK: what the program does beside reading (writes,
+deletes, executes, contacts, history), which an allowlist entry for it covers; with `!` only an entry that names it down
+to this sub-command.
+
+Kinds are in `ralph.policy.kinds`. A value with an effect in an *option* is never the program's ordinary work; as an
+*operand* it is. What the table does not say, nobody knows: the command asks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from ralph.policy.kinds import Finding, value_of
+from ralph.policy.tables import table
+
+NEVER = 1_000_000  # the index of a word no entry can reach
+
+
+@dataclass(slots=True)
+class Reading:
+    """A command's words against the table. `work`: its ordinary effect; an entry must have `named` words to cover it.
+
+    `program`: the words that name program and sub-command.
+    """
+
+    tabled: bool
+    program: str
+    work: str = ""
+    named: int = 1
+    findings: list[Finding] = field(default_factory=list)
+
+    def unknown(self, at: int, why: str) -> None:
+        self.findings.append(Finding(at, "unknown", "", why))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One parsed line of the table. `options`: name -> "" (flag), `:kind`, `?kind` or `!effect`."""
+
+    options: dict[str, str]
+    marks: frozenset[str]
+    has: frozenset[str]
+    operands: tuple[str, ...]
+    work: str
+    given: bool
+    never: str = ""
+
+
+_TRUSTED = re.compile(r"/(?:usr/(?:local/)?)?s?bin/|/opt/homebrew/bin/")
+_VERSIONED = re.compile(r"(python|pypy|pip|perl|ruby|lua|php|node|gcc|g\+\+|clang|bash|vim|gem|irb)-?\d[\d.]*")
+
+
+def plain_name(word: str) -> str:
+    """The name a program has in the table: without a system directory, without a version."""
+    name = _TRUSTED.sub("", word) if _TRUSTED.match(word) else word
+    versioned = _VERSIONED.fullmatch(name)
+    return versioned[1] if versioned and name not in table()["programs"] else name
+
+
+def judge(argv: tuple[str, ...]) -> Reading:
+    """Read the words of one command against the table. Expects at least one word."""
+    name, depth = plain_name(argv[0]), 1
+    programs = table()["programs"]
+    node = root = _entry(programs, name, programs)
+    reading = Reading(node is not None, name)
+    while isinstance(node, dict):
+        own = _line(node.get("", ""))
+        at = _before(argv, depth, node, own, reading)
+        deeper = _entry(node, argv[at], root) if at < len(argv) else None
+        if deeper is None:
+            _without_sub_command(argv, depth, at, own, reading)
+            return reading
+        reading.program, node, depth = f"{reading.program} {argv[at]}", deeper, at + 1
+    if isinstance(node, str):
+        line = _line(node)
+        if line.never:
+            reading.findings.append(Finding(NEVER, line.never, "", f"{reading.program} always asks"))
+        else:
+            _read(argv, depth, line, reading)
+        _settle(reading, line, depth)
+    return reading
+
+
+def _without_sub_command(argv: tuple[str, ...], depth: int, at: int, own: Line, reading: Reading) -> None:
+    """No sub-command that is known: the program's own line decides, when it has one."""
+    if own.given:
+        reading.findings = []
+        _read(argv, depth, own, reading)
+        _settle(reading, own, depth)
+    else:
+        reading.unknown(at, f"{' '.join((reading.program, *argv[at : at + 1]))} is not in the table")
+
+
+def _settle(reading: Reading, line: Line, depth: int) -> None:
+    reading.work = line.work.lstrip("!")
+    reading.named = depth if line.work[:1] == "!" else 1
+
+
+def _entry(node: dict[str, Any], name: str, root: dict[str, Any]) -> Any:
+    """The line or mapping under a name. `=other` is the same as its neighbour, `=/other` as one under the program,
+    `=//other` as another program."""
+    found = node.get(name) if name else None
+    while isinstance(found, str) and found[:1] == "=":
+        source = table()["programs"] if found[:3] == "=//" else root if found[:2] == "=/" else node
+        found = source[found.lstrip("=/")]
+    return found
+
+
+@cache
+def _line(text: str) -> Line:
+    if text.startswith("never "):
+        return Line({}, frozenset(), frozenset(), (), "", True, text.split()[1])
+    fields = [part.strip() for part in re.split(r"(?:^| )\|(?= |$)", text)] + ["", ""]
+    options: dict[str, str] = {}
+    words = list(_spread(fields[0]))
+    has = frozenset(words[words.index("@has") + 1 :]) if "@has" in words else frozenset()
+    marks = frozenset(word for word in words if word[0] == "@")
+    for word in words[: words.index("@has")] if has else words:
+        cut = min((place for sign in ":?!" if (place := word.find(sign)) > 0), default=len(word))
+        name, value = word[:cut], word[cut:]
+        if "@single" in marks or name[:2] == "--" or value or name == "-#" or len(name) == 2:
+            options[name] = value
+        else:
+            options.update((f"-{letter}", "") for letter in name[1:])
+    return Line(options, marks, has, tuple(fields[1].split()), fields[2], "|" in text)
+
+
+def _spread(text: str) -> Iterator[str]:
+    for word in text.split():
+        if word[0] == "$":
+            yield from _spread(table()["sets"][word[1:]])
+        else:
+            yield word
+
+
+def _before(argv: tuple[str, ...], at: int, node: dict[str, Any], line: Line, reading: Reading) -> int:
+    """Judge the options that stand before a sub-command; the place of the first other word."""
+    while at < len(argv) and argv[at][:1] == "-" and argv[at] != "-" and argv[at] not in node:
+        at = _option(argv, at, line, reading, set())
+    return at
+
+
+def _read(argv: tuple[str, ...], at: int, line: Line, reading: Reading) -> None:
+    """Judge every word after the program's name."""
+    seen: set[str] = set()
+    operands: list[tuple[int, str]] = []
+    if "@bundle" in line.marks and at < len(argv) and argv[at][:1] != "-":
+        at = _option((*argv[:at], "-" + argv[at], *argv[at + 1 :]), at, line, reading, seen)
+    while at < len(argv):
+        word = argv[at]
+        if word == "--" and "@nodash" not in line.marks and "@loose" not in line.marks:
+            operands += list(enumerate(argv[at + 1 :], at + 1))
+            break
+        loose = "@loose" in line.marks or ("@rest" in line.marks and operands)
+        if word[:1] == "-" and word != "-" and not loose:
+            at = _option(argv, at, line, reading, seen)
+        else:
+            operands.append((at, word))
+            at += 1
+    _operands(operands, line, reading, seen)
+
+
+def _operands(operands: list[tuple[int, str]], line: Line, reading: Reading, seen: set[str]) -> None:
+    kinds = list(line.operands)
+    if seen & line.has and kinds:
+        del kinds[0]
+    if kinds and kinds[-1][-1] not in "*?" and len(kinds) > 1 and kinds[0][-1] == "*":  # sources, then a target
+        last, kinds = kinds[-1], kinds[:1]
+        if len(operands) > 1:
+            reading.findings += value_of(last, *operands.pop())
+    for place, (at, word) in enumerate(operands):
+        kind = kinds[min(place, len(kinds) - 1)] if kinds else ""
+        if not kind or (place >= len(kinds) and kind[-1] != "*"):
+            reading.unknown(at, f"{reading.program} is not known to take the operand {word!r}")
+        else:
+            reading.findings += value_of(kind.rstrip("*?"), at, word)
+
+
+def _option(argv: tuple[str, ...], at: int, line: Line, reading: Reading, seen: set[str]) -> int:
+    """Judge the option at this place; the place after it and its value."""
+    word = argv[at]
+    name, equals, value = word.partition("=")
+    if "@single" in line.marks or word[:2] == "--":
+        spec = line.options.get(name)
+        if spec is None and "@single" in line.marks:
+            spec = line.options.get("-" + name.lstrip("-")) if name[:2] == "--" else None
+        if spec is None or (equals and spec[:1] not in (":", "?")):
+            reading.unknown(at, f"{reading.program} is not known to take {word!r}")
+            return at + 1
+        return _valued(argv, at, name, spec, value if equals else None, reading, seen)
+    if "-#" in line.options and word[1:].isdigit():
+        return at + 1
+    for place, letter in enumerate(word[1:], 2):
+        spec = line.options.get(f"-{letter}")
+        if spec is None:
+            reading.unknown(at, f"{reading.program} is not known to take -{letter}")
+            return at + 1
+        if spec[:1] in (":", "?"):
+            return _valued(argv, at, f"-{letter}", spec, word[place:] or None, reading, seen)
+        _valued(argv, at, f"-{letter}", spec, None, reading, seen)
+    return at + 1
+
+
+def _valued(
+    argv: tuple[str, ...], at: int, name: str, spec: str, value: str | None, reading: Reading, seen: set[str]
+) -> int:
+    """Judge one option and its value; `value` is what was written onto it."""
+    seen.add(name)
+    if spec[:1] == "!":
+        reading.findings.append(Finding(at, spec[1:], "", f"{reading.program} {name} {spec[1:]}"))
+    if spec[:1] in ("", "!") or (spec[0] == "?" and value is None):
+        return at + 1
+    after = at + 1
+    if value is None:
+        if after >= len(argv):
+            reading.unknown(at, f"{reading.program} {name} lacks its value")
+            return after
+        value, after = argv[after], after + 1
+    for found in value_of(spec[1:], after - 1, value):
+        beyond = found.why or (f"{reading.program} {name} {found.kind} {value!r}" if found.kind not in _QUIET else "")
+        reading.findings.append(Finding(found.at, found.kind, found.target, beyond))
+    return after
+
+
+_QUIET = ("", "reads", "places")

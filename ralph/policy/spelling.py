@@ -1,0 +1,29 @@
+"""Two ways of writing words that a shell undoes before it looks at them: brace lists and `$'..'`."""
+
+from __future__ import annotations
+
+import re
+
+SPLIT = "\x1f"  # stands for a blank that comes out of an expansion
+
+_ESCAPES = {"n": "\n", "t": "\t", "a": "", "b": "", "e": "", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
+
+
+def expand_braces(whole: str) -> str:
+    """`{rm,-rf,x}` as separate words; a prefix or suffix is repeated."""
+    found = re.match(r"(.*?)\{([^{}]*)\}(.*)", whole, re.DOTALL)
+    if not found:
+        return whole
+    return SPLIT.join(found[1] + choice + found[3] for choice in found[2].split(","))
+
+
+def decode_ansi(body: str) -> str:
+    """The text of `$'..'` (Bash manual 3.1.2.4)."""
+
+    def one(escape: re.Match[str]) -> str:
+        code = escape[1]
+        if code[0] in "xuU":
+            return chr(min(int(code[1:], 16), 0x10FFFF))
+        return chr(int(code, 8)) if code[0] in "01234567" else _ESCAPES.get(code, code)
+
+    return re.sub(r"\\(x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|U[0-9a-fA-F]{1,8}|[0-7]{1,3}|.)", one, body, flags=re.DOTALL)
