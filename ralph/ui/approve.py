@@ -205,7 +205,7 @@ class Refuse:
 def unasked(question: Question) -> Answer:
     name, category = question.call.name, question.spec.category
     reason = (
-        f"{name} needs the user's yes (category {category}) and there is no terminal to ask on; do without it, or tell "
-        f'the user to run ralph in a terminal or with --allow "{name}:...", --allow-category={category} or --yolo'
+        f"nobody can be asked here (no terminal), and category {category} needs the user's yes; they can give it with "
+        f'--allow-category={category}, --allow "{name}:..." or --yolo'
     )
     return Answer(False, by="no terminal", reason=reason, error="non_interactive_gate")

@@ -23,6 +23,7 @@ from ralph.core.events import (
 )
 from ralph.core.messages import Text, Thinking, ToolCall, Usage
 from ralph.errors import RalphError
+from ralph.ui.plain import put
 
 SCHEMA = "ralph.events/1"
 
@@ -124,8 +125,7 @@ class JsonLines:
         self._line({"type": "system", "subtype": subtype, **fields})
 
     def _line(self, value: dict[str, Any]) -> None:
-        self._out.write(encoded(value) + "\n")
-        self._out.flush()
+        put(self._out, encoded(value) + "\n")
 
 
 def encoded(value: Any) -> str:

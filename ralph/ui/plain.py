@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Protocol, TextIO
 
+from ralph.errors import StoreError
 from ralph.ui.visible import printable
 
 
@@ -19,13 +20,22 @@ class Writer(Protocol):
 
 
 def put(out: TextIO, text: str) -> None:
-    """Write and flush. What the stream's encoding cannot say becomes a question mark, never a crash."""
+    """Write and flush. What the stream's encoding cannot say becomes a question mark, never a crash.
+
+    Raises BrokenPipeError when the reader is gone, StoreError when it cannot be written (a full disk).
+    """
     try:
-        out.write(text)
-    except UnicodeEncodeError:
-        encoding = out.encoding or "utf-8"
-        out.write(text.encode(encoding, "replace").decode(encoding))
-    out.flush()
+        try:
+            out.write(text)
+        except UnicodeEncodeError:
+            encoding = out.encoding or "utf-8"
+            out.write(text.encode(encoding, "replace").decode(encoding))
+        out.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        abandon(out)
+        raise StoreError(f"the output cannot be written: {error.strerror}", hint="free space or redirect it") from error
 
 
 class Plain:

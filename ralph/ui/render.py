@@ -58,6 +58,7 @@ class Screen:
     ) -> None:  # fmt: skip
         self._answer, self._aside, self._live, self._colour = answer, aside, live, colour
         self._thoughts, self._size, self._clock = thoughts, size, clock
+        self._marks = "✓✗○" if _says(aside.encoding, "✓✗○") else "+x-"
         self.usage, self.cost_usd, self._started = Usage(), 0.0, clock()
         self._priced = self._answered = self._heard = self._thinking = False
         self._running: dict[str, ToolCall] = {}
@@ -165,15 +166,16 @@ class Screen:
 
     def _tool_lines(self, event: ToolFinished) -> list[str]:
         call, result = event.call, event.result
-        mark, style = ("✓", "32") if not result.is_error else ("✗", "31")
+        good, bad, open_ = self._marks
+        mark, style = (good, "32") if not result.is_error else (bad, "31")
         if result.is_error and call.name == "shell" and any(word in str(call.args.get("command")) for word in _PROBES):
-            mark, style = "○", "33"  # looking whether a program is there is no failure
+            mark, style = open_, "33"  # looking whether a program is there is no failure
         text = summary(call)
         took = f" {event.seconds:.1f} s" if event.seconds >= 1 else ""
         line = f"{self._paint(style, mark)} {one_line(call.name, 60)}"
         lines = [line + self._paint("2", (f" ({text})" if text else "") + took)]
         if event.refusal:
-            lines.append(self._paint(style, f"  refused, {event.refusal}: {_short(_message(event))}"))
+            lines.append(self._paint(style, f"  refused, {event.refusal}: {one_line(_message(event), 200)}"))
         elif result.is_error:
             lines.append(self._paint(style, f"  {_short(_message(event))}"))
         elif result.display:
@@ -194,7 +196,7 @@ class Screen:
             return
         columns, height = self._size()
         room = max(height - 2, 1)
-        lines = [f"○ {one_line(call.name, 60)} ({summary(call)})" for call in self._running.values()][:room]
+        lines = [f"{self._marks[2]} {one_line(call.name, 60)} ({summary(call)})" for call in self._running.values()][:room]
         tail = [*self._tail, *([self._partial] if self._partial else [])][-TAIL:]
         for line in tail[max(len(tail) + len(lines) - room, 0) :]:
             last = line.rstrip("\r").rsplit("\r", 1)[-1]  # a progress bar overwrites itself
@@ -225,6 +227,14 @@ def summary(call: ToolCall) -> str:
     if "taskId" in args:
         return one_line(f"#{args['taskId']} → {args.get('status', '')}", 50)
     return next((one_line(label + str(args[key]), 50) for key, label in _LABELS if args.get(key)), "")
+
+
+def _says(encoding: str | None, text: str) -> bool:
+    try:
+        text.encode(encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _message(event: ToolFinished) -> str:

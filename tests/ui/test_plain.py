@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from ralph.errors import StoreError
 from ralph.ui.plain import Plain, put
 
 
@@ -55,6 +56,7 @@ def test_what_cannot_be_encoded_does_not_crash(encoding):
 
 PROGRAM = """
 import sys
+from ralph.errors import StoreError
 from ralph.ui.plain import Plain, abandon
 writer = Plain(sys.stdout)
 try:
@@ -75,3 +77,8 @@ def test_a_reader_that_leaves_is_noticed_and_exit_is_quiet():
     assert child.stderr.read() == b""
     child.stderr.close()
     assert child.wait() == 141
+
+
+def test_a_full_disk_is_one_clear_error():
+    with open("/dev/full", "w") as full, pytest.raises(StoreError, match="No space left"):
+        put(full, "x")

@@ -104,6 +104,14 @@ def test_colours_only_when_asked_for():
     assert "\x1b" not in both(ran(), Retrying(1, 1, "x"), Notice("n"))[1]
 
 
+def test_a_stream_that_only_knows_ascii_gets_ascii_marks():
+    err = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    screen = Screen(Plain(io.StringIO()), err)
+    screen.show(ran())
+    screen.show(ran(is_error=True))
+    assert err.buffer.getvalue().splitlines() == [b"+ shell (ls -l)", b"x shell (ls -l)", b"  ok"]
+
+
 def test_thoughts_are_shown_beside_the_answer_when_wanted():
     out, err = both(ThinkingDelta("hm, "), ThinkingDelta("yes"), TextDelta("ok"), reply("ok"), thoughts=True)
     assert (out, err) == ("ok\n", "hm, yes\n")
