@@ -3,9 +3,9 @@
     python3 -m venv /tmp/prices && /tmp/prices/bin/pip install genai-prices
     /tmp/prices/bin/python scripts/make_models.py
 
-Windows and prices are the package's; what it does not know (answer limits, thinking, images) is in FAMILIES here,
-after the vendors' model pages. A price is [from, input, output, cache read, cache write]: USD per million tokens, valid
-for requests of more than `from` input tokens.
+Windows and prices are the package's; what it does not know (answer limits, thinking, images, some windows) is in
+FAMILIES here, after the vendors' model pages. A price is [from, input, output, cache read, cache write]: USD per million
+tokens, valid for requests of more than `from` input tokens.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ FAMILIES: list[tuple[str, dict[str, object]]] = [
     (r"gpt-4\.1", {"output": 32768, "images": True}),
     (r"gpt-4o|chatgpt-4o", {"output": 16384, "images": True}),
     (r"gpt-4", {"output": 4096}),
-    (r"gpt-[5-9]", {"output": 128000, "images": True, "thinking": "effort"}),
+    (r"gpt-[5-9]", {"context": 400000, "output": 128000, "images": True, "thinking": "effort"}),
     (r"o[134]($|-)", {"output": 100000, "images": True, "thinking": "effort"}),
-    (r"gemini-2\.0", {"output": 8192, "images": True}),
-    (r"gemini-", {"output": 65536, "images": True, "thinking": "effort"}),
+    (r"gemini-2\.0", {"context": 1000000, "output": 8192, "images": True}),
+    (r"gemini-", {"context": 1000000, "output": 65536, "images": True, "thinking": "effort"}),
     (r"gemma-3n|gemma-[34]", {"images": True}),
     (r"grok-4", {"images": True}),
     (r"o1-(mini|preview)|deepseek-r1-distill", {"tools": False}),
@@ -71,12 +71,9 @@ def row(model: object, maker: str) -> dict[str, object]:
     names = {maker.lower(), *(name.lower().rpartition("/")[2] for name in names_of(model.match))}
     own = maker.lower().replace(".", "-")
     values: dict[str, object] = {"names": sorted(short(names), key=lambda name: (name != own, len(name), name))}
+    values.update(next((facts for pattern, facts in FAMILIES if re.match(pattern, maker.lower())), {}))
     if model.context_window:
         values["context"] = model.context_window
-    for pattern, facts in FAMILIES:
-        if re.match(pattern, maker.lower()):
-            values.update(facts)
-            break
     if prices := tiers(model.get_prices(datetime.now(UTC))):
         values["price"] = prices
     return values

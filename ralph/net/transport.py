@@ -188,22 +188,24 @@ class _Body(httpx.AsyncByteStream):
 
 
 async def in_thread(work: Callable[[], Value]) -> Value:
-    """Like asyncio.to_thread, on a daemon thread: a name server that does not answer must not hold up the exit."""
+    """Like asyncio.to_thread, on a daemon thread: a name server that does not answer must not hold up the exit.
+
+    `work` may raise OSError, ValueError or ImportError.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Value] = loop.create_future()
 
-    def settle(result: Value | None, error: BaseException | None) -> None:
-        if not future.done():
-            future.set_exception(error) if error else future.set_result(result)  # type: ignore[arg-type]  # no error: a Value
+    def settle(how: Callable[[Any], None], what: Any) -> None:
+        if not future.done():  # else: given up in the meantime
+            how(what)
 
     def run() -> None:
-        result, problem = None, None
         try:
-            result = work()
-        except Exception as error:  # noqa: BLE001  # handed to the one who awaits
-            problem = error
+            outcome: tuple[Callable[[Any], None], Any] = future.set_result, work()
+        except (OSError, ValueError, ImportError) as error:
+            outcome = future.set_exception, error
         with suppress(RuntimeError):  # the loop is gone: nobody waits any more
-            loop.call_soon_threadsafe(settle, result, problem)
+            loop.call_soon_threadsafe(settle, *outcome)
 
     threading.Thread(target=run, daemon=True).start()
     return await future

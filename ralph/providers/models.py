@@ -61,7 +61,7 @@ def cost(usage: Usage, known: ModelRow) -> float | None:
     """USD of one request, None when the price or the usage is not known. Source: the vendors' price pages."""
     if not known.price or usage.input is None:
         return None
-    _, fresh, output, read, write = [price for price in known.price if price[0] <= usage.input][-1]
+    _, fresh, output, read, write = [price for price in known.price if price[0] < max(usage.input, 1)][-1]
     uncached = max(0, usage.input - usage.cache_read - usage.cache_write)
     spent = uncached * fresh + (usage.output or 0) * output + usage.cache_read * read + usage.cache_write * write
     return spent / 1_000_000
@@ -132,5 +132,6 @@ def _host(api_url: str) -> str:
 
 def _is_near(host: str) -> bool:
     """Loopback, a private network or a name without dots: nobody sends a bill."""
-    local = host.endswith((".local", ".internal", ".lan")) or ("." not in host and host != "")
-    return local or bool(re.match(r"127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|0\.0\.0\.0$", host))
+    if re.fullmatch(r"[\d.]+", host):
+        return re.match(r"127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|0\.0\.0\.0", host) is not None
+    return host.endswith((".local", ".internal", ".lan")) or ("." not in host and host != "")
