@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -46,15 +46,15 @@ class GrantStore(Protocol):
     def change(self, edit: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None: ...
 
 
-@dataclass(slots=True)
 class Grants:
     """The grants in force. Ids are small numbers a person can type; a kept grant has the same id in every process."""
 
-    workspace: str
-    store: GrantStore | None = None
-    now: Callable[[], float] = time.time
-    _session: list[Grant] = field(default_factory=list)
-    _last: int = 0
+    def __init__(
+        self, workspace: str, store: GrantStore | None = None, now: Callable[[], float] = time.time
+    ) -> None:
+        self.workspace, self.store, self.now = workspace, store, now
+        self._session: list[Grant] = []
+        self._last = 0
 
     def add(self, rule: Mapping[str, Any], *, origin: str = "person") -> Grant:
         """`rule` is a row plus, if wanted, `scope`, `uses` and `minutes`. Raises ConfigError for a bad one."""
@@ -142,13 +142,13 @@ def _load(row: Mapping[str, Any]) -> Grant:
     return Grant(**row)
 
 
-@dataclass(slots=True)
 class GrantFile:
     """Grants as JSON in `<home>/grants.json`, mode 0600, replaced whole under a lock, read again when it changed."""
 
-    path: Path
-    _seen: tuple[int, int, int] | None = None
-    _rows: list[dict[str, Any]] = field(default_factory=list)
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._rows: list[dict[str, Any]] = []
 
     def load(self) -> list[dict[str, Any]]:
         try:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 _PAUSES = {3: 5.0, 4: 15.0, 5: 60.0}
 _LONGEST = 300.0
 
 
-@dataclass(slots=True)
 class Limits:
     """Consecutive denials per tool name: 3, 4, 5, 6 and more pause it for 5, 15, 60, 300 seconds.
 
     An approval, or the end of a pause, starts the count again. `now` is monotonic, in seconds.
     """
 
-    now: Callable[[], float] = time.monotonic
-    _denials: dict[str, int] = field(default_factory=dict)
-    _until: dict[str, float] = field(default_factory=dict)
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.now = now
+        self._denials: dict[str, int] = {}
+        self._until: dict[str, float] = {}
 
     def denied(self, tool: str) -> None:
         self.wait(tool)  # a pause that has just ended starts a new count

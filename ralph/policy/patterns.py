@@ -51,6 +51,8 @@ def _shell(facts: Facts, shell: str) -> Mapping[str, Any] | None:
     report = facts.report
     if report is None or report.dangerous or report.ruinous or report.command.plain is None:
         return None
+    if any(effect.kind == "contacts" for effect in report.effects):
+        return None  # what leaves this machine is a question each time
     words = prefix(report.command.plain)
     if not words or may_auto(report, words):
         return None  # it would not run unasked even with the rule: a rule that cannot fire must not be offered

@@ -12,7 +12,6 @@ import stat
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from posixpath import dirname
 
 from ralph.policy.paths import Walk, inside, lexical
@@ -27,27 +26,13 @@ _SKIPPED = frozenset({".git", ".hg", "node_modules", ".venv", "venv", "__pycache
 _IGNORABLE = frozenset(map(ord, "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")) | frozenset(range(0xFE00, 0xFE10))
 
 
-@dataclass(slots=True)
-class _Inodes:
-    """What a scan found, when, and how long it took (seconds)."""
-
-    found: frozenset[tuple[int, int]] = frozenset()
-    at: float = float("-inf")
-    took: float = 0.0
-
-
-@dataclass(slots=True)
 class Protected:
     """`why(walk)` names the reason a path is off limits, or "". All directories are absolute."""
 
-    home: str
-    workspace: str
-    now: Callable[[], float] = time.monotonic
-    _cache: _Inodes = field(default_factory=_Inodes)
-    _home_parts: tuple[str, ...] = ()
-    _nested: bool = False
-
-    def __post_init__(self) -> None:
+    def __init__(self, home: str, workspace: str, now: Callable[[], float] = time.monotonic) -> None:
+        self.home, self.workspace, self.now = home, workspace, now
+        self._found: frozenset[tuple[int, int]] = frozenset()
+        self._scanned_at, self._scan_took = float("-inf"), 0.0  # seconds
         real = os.path.realpath(self.home)  # the home itself may be reached through links
         self._home_parts = tuple(dict.fromkeys((fold_path(lexical(self.home)), fold_path(real))))
         self._nested = any(inside(fold_path(os.path.realpath(self.workspace)), part) for part in self._home_parts)
@@ -88,10 +73,10 @@ class Protected:
     def _inodes(self) -> frozenset[tuple[int, int]]:
         """Only asked for files with several hard links, so the scan is rare."""
         start = self.now()
-        if start - self._cache.at > max(0.5, 20 * self._cache.took):
-            found = frozenset(self._scan_all())
-            self._cache = _Inodes(found, start, self.now() - start)
-        return self._cache.found
+        if start - self._scanned_at > max(0.5, 20 * self._scan_took):
+            self._found = frozenset(self._scan_all())
+            self._scanned_at, self._scan_took = start, self.now() - start
+        return self._found
 
     def _scan_all(self) -> Iterator[tuple[int, int]]:
         parent = dirname(self.workspace)
