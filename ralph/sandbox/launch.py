@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+_REFUSED = re.compile(
+    r"Read-only file system|Permission denied|Operation not permitted|Device or resource busy|Invalid cross-device link"
+    r"|Network is unreachable|Name or service not known|Temporary failure in name resolution|Could not resolve host"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """What to start. `witness`: identity of everything the confinement rests on.
+    """What to start. `hint`: what the model should know when something is refused; empty without confinement.
 
-    A child lives on while a new launch of the same words would give an equal value; when it would not (a protected
-    file was replaced, a new one appeared), its masks no longer hold and it must be started again.
+    `witness`: identity of everything the confinement rests on. A child lives on while a new launch of the same words
+    would give an equal value; when it would not (a protected file was replaced, a new one appeared), its masks no
+    longer hold and it must be started again.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
-    witness: tuple[object, ...] = field(default=())
+    witness: tuple[object, ...] = ()
+    hint: str = ""
+
+    def hint_for(self, text: str) -> str:
+        """The hint, when what a program printed looks like the confinement's doing."""
+        return self.hint if self.hint and _REFUSED.search(text) else ""
 
 
 Launch = Callable[[Sequence[str], Mapping[str, str]], Launched]

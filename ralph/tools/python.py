@@ -88,7 +88,9 @@ class Interpreter:
         self._busy = False
 
     async def run(self, code: str, timeout: float, ctx: Context) -> dict[str, Any]:
-        """{stdout, stderr, exception, success, execution_time, timed_out[, note]}. Cancelling ends the child."""
+        """Result: stdout, stderr, exception, success, execution_time, timed_out; `sandbox` and `note` when they have
+        something to say. Cancelling ends the child.
+        """
         if self._busy:
             raise ToolError("the interpreter is busy with another call; send python calls one after another")
         self._busy = True
@@ -172,10 +174,12 @@ class Interpreter:
                 capture.close()
                 live.close()
         exception = reply.get("exception")
+        hint = child.launched.hint_for(f"{exception or ''} {captures[1].text}")
         return {
             "stdout": captures[0].text, "stderr": captures[1].text,
             "exception": None if exception is None else str(exception), "success": reply.get("success") is True,
             "execution_time": round(time.perf_counter() - started, 3), "timed_out": timed_out,
+            **({"sandbox": hint} if hint else {}),
         }  # fmt: skip
 
     async def _reply(self, child: _Child, code: str, timeout: float) -> tuple[dict[str, Any] | None, bool]:

@@ -1,0 +1,148 @@
+"""The sandbox of a session: the best backend that was seen to work, ready to start children."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from hashlib import sha256
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+from ralph.sandbox import bubblewrap
+from ralph.sandbox.backends import NONE, Backend, available
+from ralph.sandbox.confinement import Confinement, environment, occupy, witness
+from ralph.sandbox.launch import Launched, plain
+from ralph.sandbox.probe import Report, Row, probe
+
+REMEMBERED = "sandbox.json"
+
+
+class Sandbox:
+    """`launch` is a Launch. `close` it when the session's children have ended."""
+
+    def __init__(self, given: Confinement, backend: Backend, report: Report) -> None:
+        self.given, self.backend, self.report = given, backend, report
+        self._occupied: list[Path] = []
+
+    @property
+    def holds(self) -> bool:
+        """Every escape that was tried failed: what runs inside needs no question first."""
+        return self.report.holds
+
+    def launch(self, argv: Sequence[str], env: Mapping[str, str]) -> Launched:
+        if self.backend is NONE:
+            return plain(argv, env)
+        if self.backend.masks:
+            self._occupied += occupy(self.given)
+        kept = environment(env)
+        if not self.backend.masks:
+            kept["TMPDIR"] = str(self.given.scratch)  # /tmp is there but may not be written to
+        return Launched((*self.backend.words(self.given), *argv), kept, witness(self.given), self._hint())
+
+    def _hint(self) -> str:
+        places = [self.given.scratch] if self.given.mode == "read-only" else [self.given.workspace, self.given.scratch]
+        network = "" if self.given.network else "There is no network. "
+        return (
+            f"This ran in a sandbox. It may write only in {' and '.join(map(str, places))}. {network}Protected files "
+            "are out of reach. If the task needs more, use the shell tool, so that the user can be asked."
+        )
+
+    def close(self) -> None:
+        """Take away the empty directories that kept names free; one that is no longer empty is somebody's own."""
+        while self._occupied:
+            with suppress(OSError):
+                self._occupied.pop().rmdir()
+
+    def state(self) -> str:
+        """One line for people."""
+        if self.given.mode == "off":
+            return "off"
+        if self.backend is NONE:
+            return f"none: {self.report.problem or 'neither bubblewrap nor Landlock works here'}"
+        network = "on" if self.given.network else "off"
+        score = f"{self.report.held}/{self.report.tried} probes held"
+        state = f"{self.backend.name}: {self.given.mode}, network {network}, {score}"
+        broken = ", ".join(row.name for row in self.report.rows if row.outcome == "did not hold")
+        return f"{state} (not: {broken})" if broken else state
+
+    def facts(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {
+            "backend": self.backend.name, "mode": self.given.mode, "network": self.given.network, "holds": self.holds,
+            "held": self.report.held, "tried": self.report.tried, "problem": self.report.problem,
+            "not_held": [row.name for row in self.report.rows if row.outcome == "did not hold"],
+        }  # fmt: skip
+
+
+def open_sandbox(given: Confinement, home: Path, *, again: bool = False) -> Sandbox:
+    """Probe the backends, best first, and take the first that works; within one boot the outcome is remembered.
+
+    again: probe although it is remembered (`ralph doctor`).
+    """
+    if given.mode == "off":
+        return Sandbox(given, NONE, Report("none"))
+    if given.workspace == Path("/"):
+        return Sandbox(given, NONE, Report("none", problem="the workspace is the whole file system"))
+    backends = available()
+    key = _key(given, backends)
+    report = None if again else _recall(home / REMEMBERED, key)
+    if report is None:
+        report = _probe_all(given, home, backends)
+        _remember(home / REMEMBERED, key, report)
+    chosen = next((backend for backend in backends if backend.name == report.backend), NONE)
+    return Sandbox(given, chosen, report)
+
+
+def _probe_all(given: Confinement, home: Path, backends: list[Backend]) -> Report:
+    problems = []
+    base = home if os.access(home, os.W_OK) else given.scratch
+    for backend in backends:
+        report = probe(backend, given, base)
+        if report.rows:
+            return report
+        problems.append(f"{backend.name}: {report.problem}")
+    return Report("none", problem="; ".join(problems))
+
+
+def _key(given: Confinement, backends: list[Backend]) -> str:
+    """Whatever could change the outcome: the kernel's run, the person, the kind of confinement, and our own words."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    sample = replace(given, workspace=Path("/w"), scratch=Path("/s"), hidden=(), reserved=(), frozen=(), needed=())
+    parts = [
+        boot.read_text() if boot.exists() else "", str(os.getuid()), repr(sample),
+        *(" ".join(backend.words(sample)) for backend in backends), *map(_stamp, _sources()),
+    ]  # fmt: skip
+    return sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _sources() -> list[Path]:
+    program = which(bubblewrap.PROGRAM)
+    return [*sorted(Path(__file__).parent.glob("*.py")), *([Path(program)] if program else [])]
+
+
+def _stamp(path: Path) -> str:
+    found = path.stat()
+    return f"{path} {found.st_mtime_ns} {found.st_size}"
+
+
+def _recall(path: Path, key: str) -> Report | None:
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+        if kept["key"] != key:
+            return None
+        rows = tuple(Row(**row) for row in kept["report"]["rows"])
+        return Report(**{**kept["report"], "rows": rows})
+    except (OSError, ValueError, KeyError, TypeError):  # none yet, or not ours: probing again answers it
+        return None
+
+
+def _remember(path: Path, key: str, report: Report) -> None:
+    """A home that cannot be written to costs a probe at every start, nothing else."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    with suppress(OSError):
+        fresh.write_text(json.dumps({"key": key, "report": asdict(report)}), "utf-8")
+        fresh.replace(path)

@@ -1,0 +1,68 @@
+"""Confinement by bubblewrap: its own view of the file system, its own processes, no network.
+
+Order matters to bubblewrap: a later mount lies on top of an earlier one. A mount on a name protects the name too: it
+can be neither renamed nor removed nor linked from inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from shutil import which
+
+from ralph.sandbox.confinement import Confinement, frozen_places, hidden_places, pinned_places
+
+PROGRAM = "bwrap"
+
+
+def installed() -> bool:
+    return which(PROGRAM) is not None
+
+
+def words(given: Confinement) -> list[str]:
+    """The command line up to the child's own words."""
+    hidden = hidden_places(given)
+    within = [path for path in hidden if path.is_relative_to(given.workspace)]
+    around = [path for path in hidden if path not in within]
+    private = [path for path in given.private if path.is_dir() and not path.is_symlink()]
+    return [
+        PROGRAM, "--die-with-parent", "--new-session", "--unshare-all", *(["--share-net"] if given.network else []),
+        "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
+        *_each("--tmpfs", private), *_names(given), *_masks(around), *_needed(given, [*private, *around]),
+        *_workspace(given), *_masks(within), *_needed(given, within), *_onto_itself("--bind", [given.scratch]),
+        *_each("--remount-ro", [path for path in hidden if path.is_dir()]), "--",
+    ]  # fmt: skip
+
+
+def _names(given: Confinement) -> list[str]:
+    """Name resolution, which lives in the /run that was just emptied; of use with a network only."""
+    names = "/run/systemd/resolve"
+    return ["--ro-bind-try", names, names] if given.network else []
+
+
+def _needed(given: Confinement, emptied: list[Path]) -> list[str]:
+    lost = [path for path in given.needed if any(path.is_relative_to(place) for place in emptied)]
+    return _onto_itself("--ro-bind", lost)
+
+
+def _workspace(given: Confinement) -> list[str]:
+    if given.mode == "read-only":
+        return _onto_itself("--ro-bind", [given.workspace])
+    return [
+        *_onto_itself("--bind", [given.workspace, *pinned_places(given)]),
+        *_onto_itself("--ro-bind", frozen_places(given)),
+    ]
+
+
+def _masks(paths: Iterable[Path]) -> list[str]:
+    """An empty directory over a directory; over a file a device, which nobody may open on this mount."""
+    masks = (["--tmpfs", str(path)] if path.is_dir() else ["--ro-bind", "/dev/null", str(path)] for path in paths)
+    return [word for mask in masks for word in mask]
+
+
+def _each(option: str, paths: Iterable[Path]) -> list[str]:
+    return [word for path in paths for word in (option, str(path))]
+
+
+def _onto_itself(option: str, paths: Iterable[Path]) -> list[str]:
+    return [word for path in paths for word in (option, str(path), str(path))]

@@ -1,0 +1,31 @@
+"""What these tests need of the machine: missing on a person's machine it is a skip with the reason, in CI a failure."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ralph.sandbox.backends import Backend, available
+from ralph.sandbox.confinement import Confinement, Mode, confine
+
+
+def need(backend: Backend) -> None:
+    if backend not in available():
+        missing(f"{backend.name} is not available on this machine")
+
+
+def missing(reason: str) -> None:
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def kind(tmp_path: Path, mode: Mode = "workspace", *, network: bool = False) -> Confinement:
+    """A confinement for tests. Their directories lie in /tmp, so /tmp is not emptied unless a test asks for it."""
+    for name in ("workspace", "scratch"):
+        (tmp_path / name).mkdir(exist_ok=True)
+    given = confine(mode, tmp_path / "workspace", tmp_path / "scratch", network=network)
+    return replace(given, private=(Path("/var/tmp"), Path("/run")))

@@ -1,0 +1,117 @@
+"""Names into places: what is masked, kept free, pinned, and when masks no longer hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ralph.sandbox.confinement import (
+    RESERVED,
+    Confinement,
+    confine,
+    environment,
+    frozen_places,
+    hidden_places,
+    occupy,
+    pinned_places,
+    witness,
+)
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Confinement:
+    (tmp_path / "workspace").mkdir()
+    return confine("workspace", tmp_path / "workspace", tmp_path / "scratch")
+
+
+def test_missing_names_are_occupied_by_empty_directories_and_their_parents(given: Confinement) -> None:
+    made = occupy(given)
+    assert {str(path.relative_to(given.workspace)) for path in made} == {*RESERVED, ".ralph"}
+    assert all(path.is_dir() for path in made)
+    assert occupy(given) == []
+    for path in reversed(made):
+        path.rmdir()
+    assert list(given.workspace.iterdir()) == []
+
+
+def test_existing_files_are_left_alone(given: Confinement) -> None:
+    (given.workspace / ".env").write_text("KEY=1")
+    (given.workspace / "ralph.config.json").symlink_to("nowhere")
+    made = occupy(given)
+    assert given.workspace / ".env" not in made
+    assert given.workspace / "ralph.config.json" not in made
+    assert (given.workspace / ".env").read_text() == "KEY=1"
+
+
+def test_no_repository_is_started(given: Confinement) -> None:
+    occupy(given)
+    assert not (given.workspace / ".git").exists()
+    assert not (given.workspace / ".gitmodules").exists()
+
+
+def test_missing_hooks_of_a_repository_are_occupied(given: Confinement) -> None:
+    (given.workspace / ".git").mkdir()
+    occupy(given)
+    assert (given.workspace / ".git/hooks").is_dir()
+
+
+def test_read_only_mode_needs_no_placeholders(given: Confinement) -> None:
+    assert occupy(replace(given, mode="read-only")) == []
+
+
+def test_hidden_places_follow_links_and_skip_what_is_missing(given: Confinement, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    (given.workspace / ".env").symlink_to(secret)
+    wanted = replace(given, hidden=(tmp_path / "missing", given.workspace / ".env"))
+    assert hidden_places(wanted) == [secret]
+
+
+def test_a_hidden_workspace_would_be_no_workspace(given: Confinement) -> None:
+    assert hidden_places(replace(given, hidden=(given.workspace,))) == []
+
+
+def test_a_linked_hooks_directory_freezes_what_holds_the_link(given: Confinement, tmp_path: Path) -> None:
+    (given.workspace / ".git").mkdir()
+    (tmp_path / "hooks").mkdir()
+    (given.workspace / ".git/hooks").symlink_to(tmp_path / "hooks")
+    assert given.workspace / ".git" in frozen_places(given)
+
+
+def test_directories_on_the_way_are_pinned(given: Confinement) -> None:
+    for name in (".git", ".ralph"):
+        (given.workspace / name).mkdir()
+    assert pinned_places(given) == [given.workspace / ".git", given.workspace / ".ralph"]
+
+
+def test_the_witness_changes_with_what_is_guarded_and_only_then(given: Confinement) -> None:
+    occupy(given)
+    before = witness(given)
+    (given.workspace / "code.py").write_text("x")
+    assert witness(given) == before
+    (given.workspace / ".env").rmdir()
+    (given.workspace / ".env").write_text("KEY=1")
+    file = witness(given)
+    assert file != before
+    assert witness(given) == file
+    (given.workspace / "new").write_text("KEY=3")
+    (given.workspace / "new").replace(given.workspace / ".env")
+    assert witness(given) != file
+
+
+def test_a_file_with_the_number_of_a_deleted_one_is_another_file(given: Confinement) -> None:
+    seen = set()
+    for _ in range(20):
+        (given.workspace / ".env").write_text("KEY=1")
+        seen.add(witness(given))
+        (given.workspace / ".env").unlink()
+    assert len(seen) == 20
+
+
+def test_environment_is_a_list_of_harmless_names() -> None:
+    harmless = {"PATH": "/bin", "HOME": "/h", "LC_ALL": "C", "GIT_PAGER": "cat"}
+    harmful = {"ANTHROPIC_API_KEY": "k", "AWS_PROFILE": "p", "SSH_AUTH_SOCK": "s", "DBUS_SESSION_BUS_ADDRESS": "d",
+               "LD_PRELOAD": "l", "PYTHONSTARTUP": "p", "DATABASE_URL": "u", "MY_OWN_THING": "m"}  # fmt: skip
+    assert environment({**harmless, **harmful}) == harmless
