@@ -31,6 +31,8 @@ async def web_fetch(url: str, timeout: int = 30, *, ctx: Context) -> dict[str, A
     seconds = min(timeout, 120) if timeout > 0 else 30
     until = time.monotonic() + seconds
     facts = judge_url(url)
+    if facts.problems:
+        raise ToolError(f"{url}: {facts.problems[0]}")
     granted = frozenset({facts.origin}) if overtly_local(facts) else frozenset()  # who allowed the call could read it
     headers = {"User-Agent": f"Ralph/{__version__}", "Accept": "text/html,text/markdown,text/*;q=0.9,*/*;q=0.5"}
     try:
