@@ -9,7 +9,7 @@ from typing import Any
 
 from ralph.core.gate import Effect, Question
 from ralph.ui.diff import Line, changes, painted, plain
-from ralph.ui.visible import cropped, fitted, one_line, visible
+from ralph.ui.visible import fitted, one_line, visible
 
 SHORT = 16
 """Lines of a diff shown with the question; `?` shows all."""
@@ -73,7 +73,7 @@ class Card:
         call = question.call
         main = call.args.get(_MAIN.get(call.name, "path"), None)
         text = main if isinstance(main, str) else _json(call.args)
-        return cropped(f"{visible(call.name, keep='')}  {one_line(text, 300)}", max(width, 8))
+        return fitted(f"{visible(call.name, keep='')}  {one_line(text, 300)}", max(width, 8))
 
     def rule(self, rule: Mapping[str, Any]) -> str:
         return self._seen(_json(rule))

@@ -58,7 +58,7 @@ class Screen:
     ) -> None:  # fmt: skip
         self._answer, self._aside, self._live, self._colour = answer, aside, live, colour
         self._thoughts, self._size, self._clock = thoughts, size, clock
-        self._marks = "✓✗○" if _says(aside.encoding, "✓✗○") else "+x-"
+        self._marks = ("✓", "✗", "○") if _says(aside.encoding, "✓✗○") else ("+", "x", "-")
         self.usage, self.cost_usd, self._started = Usage(), 0.0, clock()
         self._priced = self._answered = self._heard = self._thinking = False
         self._running: dict[str, ToolCall] = {}
@@ -196,7 +196,8 @@ class Screen:
             return
         columns, height = self._size()
         room = max(height - 2, 1)
-        lines = [f"{self._marks[2]} {one_line(call.name, 60)} ({summary(call)})" for call in self._running.values()][:room]
+        mark = self._marks[2]
+        lines = [f"{mark} {one_line(call.name, 60)} ({summary(call)})" for call in self._running.values()][:room]
         tail = [*self._tail, *([self._partial] if self._partial else [])][-TAIL:]
         for line in tail[max(len(tail) + len(lines) - room, 0) :]:
             last = line.rstrip("\r").rsplit("\r", 1)[-1]  # a progress bar overwrites itself

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from ralph.ui.visible import columns
 
 QUIET_S = 0.05
 """A key that comes with others, or within this time of them, is an escape sequence or a paste and answers nothing."""
@@ -19,6 +22,7 @@ class Terminal:
 
     def __init__(self, device: int) -> None:
         self._device = device
+        self._decoder = getincrementaldecoder("utf-8")("replace")
 
     def close(self) -> None:
         os.close(self._device)
@@ -58,6 +62,7 @@ class Terminal:
         import termios
 
         termios.tcflush(self._device, termios.TCIFLUSH)
+        self._decoder.reset()
         key = await self._read()
         if len(key) > 1 or key == "\x1b":
             key += await self._rest()
@@ -97,10 +102,10 @@ class Terminal:
 
     def _typed(self, text: str, char: str) -> str:
         if char in "\x7f\x08" and text:
-            self.show("\b \b")
+            self.show(_rub_out(text[-1]))
             return text[:-1]
         if char == "\x15":  # Ctrl+U, as in every line editor
-            self.show("\b \b" * len(text))
+            self.show(_rub_out(text))
             return ""
         if char.isprintable():
             self.show(char)
@@ -119,6 +124,20 @@ class Terminal:
                 return rest
 
     async def _read(self) -> str:
+        """At least one character; one that comes in pieces is waited for."""
+        text = ""
+        while not text:
+            await self._readable()
+            try:
+                data = os.read(self._device, 4096)
+            except OSError as error:
+                raise EOFError from error
+            if not data:
+                raise EOFError
+            text = self._decoder.decode(data)
+        return text
+
+    async def _readable(self) -> None:
         import asyncio
 
         loop = asyncio.get_running_loop()
@@ -128,13 +147,11 @@ class Terminal:
             await ready.wait()
         finally:
             loop.remove_reader(self._device)
-        try:
-            data = os.read(self._device, 4096)
-        except OSError as error:
-            raise EOFError from error
-        if not data:
-            raise EOFError
-        return data.decode("utf-8", "replace")
+
+
+def _rub_out(text: str) -> str:
+    cells = columns(text)
+    return "\b" * cells + " " * cells + "\b" * cells
 
 
 def open_terminal() -> Terminal | None:
