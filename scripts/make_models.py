@@ -4,8 +4,8 @@
     /tmp/prices/bin/python scripts/make_models.py
 
 Windows and prices are the package's; what it does not know (answer limits, thinking, images, some windows) is in
-FAMILIES here, after the vendors' model pages. A price is [from, input, output, cache read, cache write]: USD per million
-tokens, valid for requests of more than `from` input tokens.
+FAMILIES here, after the vendors' model pages. A price is [from, input, output, cache read, cache write]: USD per
+million tokens, valid for requests of more than `from` input tokens.
 """
 
 from __future__ import annotations
