@@ -19,7 +19,7 @@ from ralph.core.runner import Runner
 from ralph.core.tools import Tool, Toolbox
 from ralph.errors import ConfigError
 from ralph.net import Http, Retrial
-from ralph.policy.allowlist import built_in, read_entry, read_flag
+from ralph.policy.allowlist import Entry, built_in, read_entry, read_flag
 from ralph.policy.environment import child_environment
 from ralph.policy.paths import follow
 from ralph.policy.rules import Rules
@@ -83,6 +83,13 @@ class App:
                     self.prepare.budget.spend(event.cost_usd)
                 yield event
 
+    def restart(self) -> None:
+        """Go on in a new session with nothing said; the old one stays on disk."""
+        self.transcript.close()
+        self.transcript = start(self.place.sessions, cwd=self.place.cwd, version=__version__)
+        self.agent.history = []
+        self.prepare.forget()
+
     def is_protected(self, path: Path) -> bool:
         return bool(self.rules.protected.why(follow(str(path), str(self.place.cwd))))
 
@@ -129,18 +136,20 @@ class Wishes:
 async def open_app(place: Place, config: Config, choice: Choice, approver: Approver, http: Http, wishes: Wishes) -> App:
     """Build a session. Raises RalphError; nothing is left running then but what the caller made."""
     child_env = child_environment(place.env)
+    transcript, history = _open_session(place, wishes.session)
+    system = system_prompt(place, wishes.system_prompt)
+    allowlist = [*built_in(), *map(read_entry, config.approval_gates.allowlist), *map(read_flag, wishes.allow)]
     status = Status(place.cwd, child_env)
     await status.start()
     provider = make_provider(config, choice, http)
-    transcript, history = _open_session(place, wishes.session)
     scratch = place.home / "scratch" / transcript.id
     python = Interpreter()
     tools, warnings = make_tools(place, [*todo_tools(Todos()), python_tool(python)])
-    rules = make_rules(place, config, wishes)
+    rules = make_rules(place, config, allowlist, attended=wishes.attended)
     gate = Gate(tools, rules, approver, NoWitness())
     runner = Runner(gate, cwd=place.cwd, scratch=scratch, env=child_env, finish=Cap(scratch))
     prepare = Prepare(
-        system_parts(place, config, await status.text(), wishes), tools,
+        (system, context_text(place, config, await status.text(), wishes.output_schema)), tools,
         budget=Budget(config.limits.max_cost_usd), output_schema=wishes.output_schema,
     )  # fmt: skip
     agent = Agent(provider, prepare, runner, max_steps=config.limits.max_steps, history=history)
@@ -171,13 +180,12 @@ def make_tools(place: Place, builtins: list[Tool]) -> tuple[Toolbox, list[str]]:
     return box, [*warnings, *more]
 
 
-def make_rules(place: Place, config: Config, wishes: Wishes) -> Rules:
+def make_rules(place: Place, config: Config, allowlist: list[Entry], *, attended: bool) -> Rules:
     gates = config.approval_gates
-    written = [read_entry(row) for row in gates.allowlist]
     return Rules(
         cwd=str(place.cwd), home=str(place.home), tilde=place.env.get("HOME", ""),
-        categories=gates.categories, origins=_origins(config), yolo=not gates.enabled, attended=wishes.attended,
-        allowlist=[*built_in(), *written, *(read_flag(flag) for flag in wishes.allow)],
+        categories=gates.categories, origins=_origins(config), allowlist=allowlist,
+        yolo=not gates.enabled, attended=attended,
     )  # fmt: skip
 
 
@@ -186,11 +194,11 @@ def _origins(config: Config) -> dict[str, str]:
     return {name.removeprefix(prefix): where for name, where in config.origins.items() if name.startswith(prefix)}
 
 
-def system_parts(place: Place, config: Config, git: str, wishes: Wishes) -> tuple[str, ...]:
-    """PROMPT.md first and alone, so that it is the same prefix for every session."""
-    form = schema_instruction(wishes.output_schema) if wishes.output_schema else ""
-    rest = [environment_text(place.cwd, git), project_instructions(place.cwd), config.system_prompt, form]
-    return system_prompt(place, wishes.system_prompt), "\n\n".join(part for part in rest if part)
+def context_text(place: Place, config: Config, git: str, schema: Mapping[str, Any] | None) -> str:
+    """The second part of the system prompt: the same for the whole session, another one for the next."""
+    form = schema_instruction(schema) if schema else ""
+    parts = [environment_text(place.cwd, git), project_instructions(place.cwd), config.system_prompt, form]
+    return "\n\n".join(part for part in parts if part)
 
 
 def system_prompt(place: Place, override: Path | None) -> str:

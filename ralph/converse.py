@@ -1,1 +1,85 @@
-"""The REPL's side of a session: turns, and what slash commands need."""
+"""A conversation on a terminal: one session, its slash commands, its status line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from ralph import __version__
+from ralph.app import App, make_provider
+from ralph.providers.choose import Choice, choose
+from ralph.providers.detect import find_local
+from ralph.ui.commands import Command, Commands
+from ralph.ui.editor import Editor
+from ralph.ui.render import Screen
+from ralph.ui.repl import Repl
+from ralph.ui.table import table
+
+Run = Callable[[str], Awaitable[str]]
+
+
+async def converse(app: App, screen: Screen) -> int:
+    """Prompts until the person leaves. The exit code."""
+    commands = Commands(
+        Command(name, about, run, takes) for name, takes, about, run in (
+            ("clear", "", "start over: a new session, nothing of this one is lost", _clear(app)),
+            ("tools", "", "what the model can do, and what the gate does with it", _tools(app)),
+            ("model", "[NAME]", "which model answers, or another one", _model(app)),
+            ("session", "", "the id of this session, for `ralph -r`", _session(app)),
+        )
+    )  # fmt: skip
+    editor = Editor(
+        app.place.home / "history", status=lambda: status(app), words=commands.names,
+        complain=lambda text: screen.note(text, "33"),
+    )  # fmt: skip
+    banner = f"Ralph {__version__} · {_named(app)} · {app.place.cwd} · /help"
+    return await Repl(app, screen, editor, commands, banner=banner, attended=sys.stdin.isatty()).run()
+
+
+def status(app: App) -> str:
+    """The line below the prompt: model, money, gate, sandbox, each as it is now."""
+    gate = "gate on" if app.config.approval_gates.enabled else "GATE OFF"
+    spent = app.prepare.budget.spent_usd
+    return f" {_named(app)} · ${spent:.4f} · {gate} · sandbox: {app.about()['sandbox']['state']}"
+
+
+def _named(app: App) -> str:
+    return str(app.about()["model"])
+
+
+def _clear(app: App) -> Run:
+    async def run(_rest: str) -> str:
+        before = app.transcript.id
+        app.restart()
+        return f"a new session; `ralph -r {before}` goes on with the old one"
+
+    return run
+
+
+def _tools(app: App) -> Run:
+    async def run(_rest: str) -> str:
+        rows = [(s.name, s.category, app.rules.categories.get(s.category, "gate"), s.description)
+                for s in app.tools.specs]  # fmt: skip
+        return table(("tool", "category", "gate", "what it does"), rows)
+
+    return run
+
+
+def _model(app: App) -> Run:
+    async def run(rest: str) -> str:
+        if rest:
+            chosen: Choice = await choose(replace(app.config, model=rest), find_local)
+            fresh = make_provider(app.config, chosen, app.http)
+            await app.agent.provider.close()
+            app.agent.provider, app.choice = fresh, chosen
+        return _named(app)
+
+    return run
+
+
+def _session(app: App) -> Run:
+    async def run(_rest: str) -> str:
+        return app.transcript.id
+
+    return run

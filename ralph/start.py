@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ralph.app import App, Place, Wishes, make_http, open_app, working_directory
-from ralph.cli import Options
+from ralph.app import Place, Wishes, make_http, open_app, working_directory
+from ralph.options import Options
 from ralph.config import CATEGORIES, Loaded, home_directory, load
 from ralph.core.events import Notice
 from ralph.core.messages import Block
@@ -23,7 +23,7 @@ from ralph.providers.choose import Choice, choose
 from ralph.providers.detect import find_local
 from ralph.session.answer import read_schema
 from ralph.session.attach import piped, referenced
-from ralph.ui.faces import JobFace, asker, face_for, read_piped
+from ralph.ui.faces import JobFace, ScreenFace, asker, face_for, read_piped
 from ralph.ui.oneshot import READER_GONE
 from ralph.ui.plain import abandon
 from ralph.ui.terminal import Terminal, open_terminal
@@ -145,46 +145,35 @@ async def _open_and_run(options: Options, env: Mapping[str, str], terminal: Term
     config = loaded.config
     schema_file = options.text("output-schema")
     schema = read_schema(place.cwd / schema_file) if schema_file else None
-    http = make_http(config)
+    talk = options.prompt is None and sys.stdin.isatty() and isinstance(face, ScreenFace)
+    prompt, extra = ("", ()) if talk else read_prompt(options)
+    wishes = Wishes(
+        session=options.text("resume") or ("latest" if options.on("continue") else None),
+        system_prompt=_under(place.cwd, options.text("system-prompt-file")),
+        output_schema=schema, allow=tuple(options.many("allow")), attended=terminal is not None,
+    )  # fmt: skip
+    choice = await choose(config, find_local)
+    app = await open_app(place, config, choice, face.approver(terminal, place.cwd), make_http(config), wishes)
+    app.notices += _notices(loaded, choice)
     try:
-        choice = await choose(config, find_local)
-        wishes = Wishes(
-            session=options.text("resume") or ("latest" if options.on("continue") else None),
-            system_prompt=_under(place.cwd, options.text("system-prompt-file")),
-            output_schema=schema, allow=tuple(options.many("allow")), attended=terminal is not None,
-        )  # fmt: skip
-        app = await open_app(place, config, choice, face.approver(terminal, place.cwd), http, wishes)
-    except BaseException:
-        await http.close()
-        raise
-    try:
-        app.notices += _notices(loaded, choice)
-        if options.prompt is None and terminal is not None and sys.stdin.isatty() and not options.on("json"):
+        if isinstance(face, ScreenFace) and talk:
             from ralph.converse import converse  # noqa: PLC0415  # a one-shot job needs none of it
 
-            return await converse(app, terminal)
-        return await _one_shot(app, options, face, schema)
+            return await converse(app, face.screen)
+        face.opened(app.about(), hold=schema is not None)
+        attached = (*extra, *referenced(prompt, place.cwd, app.is_protected))
+        return await run_job(app, prompt, face, attached=attached, timeout_s=config.limits.timeout_s, schema=schema)
     finally:
         await app.close()
 
 
-async def _one_shot(app: App, options: Options, face: JobFace, schema: Mapping[str, Any] | None) -> int:
-    prompt, attached = _prompt(options, app)
-    face.opened(app.about(), hold=schema is not None)
-    return await run_job(
-        app, prompt, face, attached=attached, timeout_s=app.config.limits.timeout_s, schema=schema
-    )  # fmt: skip
-
-
-def _prompt(options: Options, app: App) -> tuple[str, tuple[Block, ...]]:
-    """The prompt and what travels with it. Without one, piped input is the prompt."""
+def read_prompt(options: Options) -> tuple[str, tuple[Block, ...]]:
+    """The prompt and piped input beside it. Without a prompt, piped input is the prompt."""
     text = read_piped(sys.stdin)
     prompt = options.prompt if options.prompt is not None else text.strip()
     if not prompt.strip():
         raise ConfigError("there is no prompt", hint='write ralph "what to do", or start `ralph` on a terminal')
-    files = referenced(prompt, app.place.cwd, app.is_protected)
-    blocks: tuple[Block, ...] = (piped(text), *files) if options.prompt is not None and text else files
-    return prompt, blocks
+    return prompt, ((piped(text),) if options.prompt is not None and text else ())
 
 
 def _notices(loaded: Loaded, choice: Choice) -> list[Notice]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ralph.cli import COMMANDS, EXIT_CODES, FLAGS, parse
+from ralph.options import COMMANDS, EXIT_CODES, FLAGS, parse
 from tests.e2e.program import Program
 
 ROOT = Path(__file__).parent.parent

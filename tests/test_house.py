@@ -13,14 +13,15 @@ PACKAGE = ROOT / "ralph"
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"start", "commands"},
-    {"job", "doctor"},
+    {"start"},
+    {"commands"},
+    {"job", "doctor", "converse"},
     {"app"},
     {"ui", "subagents"},
     {"tools", "session"},
     {"providers", "policy", "sandbox", "audit", "undo", "memory", "mcp", "ingest"},
     {"core"},
-    {"net", "config"},
+    {"net", "config", "options"},
     {"errors"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
@@ -127,7 +128,8 @@ def test_one_broad_except():
                 kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
                 if any(kind is None or getattr(kind, "id", "") in ("Exception", "BaseException") for kind in kinds):
                     broad.append(path.relative_to(ROOT).as_posix())
-    assert broad == ["ralph/core/runner.py"]
+    # One swallows: a broken tool is a result. The others hand on: to who awaits a thread, to who reads a child's answer.
+    assert set(broad) == {"ralph/core/runner.py", "ralph/net/transport.py", "ralph/tools/python_worker.py"}
 
 
 def test_the_environment_is_read_where_the_program_starts():

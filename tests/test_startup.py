@@ -28,7 +28,7 @@ def test_a_scripted_job_loads_no_screen_and_no_index(tmp_path):
     code = f"""
 import os
 os.chdir({str(tmp_path)!r})
-from ralph.cli import parse
+from ralph.options import parse
 from ralph.start import run
 assert run(parse(["--home", {str(tmp_path / "home")!r}, "-m", {f"scripted:{script}"!r}, "go"])) == 0
 """

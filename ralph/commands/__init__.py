@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ralph.app import Place, working_directory
-from ralph.cli import Options
-from ralph.commands import about, sessions
-from ralph.commands.shown import Shown
+from ralph.commands import about, policy, sessions
+from ralph.commands.shown import Lines, Shown
 from ralph.config import home_directory
+from ralph.options import Options
 from ralph.policy.trust import Trust
 
-MODULES = (about, sessions)
+MODULES = (about, sessions, policy)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ def dispatch(options: Options, env: Mapping[str, str]) -> int:
     codes = [0]
 
     def show(shown: Shown) -> None:
-        typer.echo(json.dumps(shown.data, ensure_ascii=False, default=str) if as_json else shown.text)
+        rows = shown.data if isinstance(shown.data, Lines) else [shown.data]
+        lines = [json.dumps(row, ensure_ascii=False, default=str) for row in rows] if as_json else [shown.text]
+        typer.echo("\n".join(lines))
         codes.append(shown.exit_code)
 
     app = build(place, show)

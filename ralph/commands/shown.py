@@ -16,6 +16,10 @@ class Shown:
     exit_code: int = 0
 
 
+class Lines(list[Any]):
+    """Data that `--json` prints one row a line."""
+
+
 Show = Callable[[Shown], None]
 
 

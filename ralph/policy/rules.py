@@ -133,9 +133,9 @@ class Rules:
     def _denied(self, facts: Facts) -> Check:
         category = facts.spec.category
         if self.categories.get(category) != "deny":
-            return Check(None, Rule("category", f"{category} is not denied", self._where(category)))
+            return Check(None, Rule("category", f"{category} is not denied", self.where(category)))
         text = f"the settings deny every call of category {category}"
-        return Check("deny", Rule("category", text, self._where(category)), extra={"category": category})
+        return Check("deny", Rule("category", text, self.where(category)), extra={"category": category})
 
     def _entry(self, entry: Entry, facts: Facts, grant: Grant | None) -> Check:
         reason = why_not(entry, facts, shell=self._shell)
@@ -146,14 +146,14 @@ class Rules:
 
     def _category(self, facts: Facts) -> Check:
         category = facts.spec.category
-        where = self._where(category)
+        where = self.where(category)
         if self.categories.get(category) != "allow":
             return Check("ask", Rule("category", f"{category} calls are asked about", where))
         if facts.outside:
             return Check("ask", Rule("outside", f"{facts.outside} is outside the workspace", where))
         return Check("allow", Rule("category", f"{category} calls run unasked", where))
 
-    def _where(self, category: str) -> str:
+    def where(self, category: str) -> str:
         return self._origins.get(category, "built in")
 
     def conclude(self, facts: Facts, check: Check) -> Judgement:

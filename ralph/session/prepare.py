@@ -70,6 +70,10 @@ class Prepare:
         """Show this to the person before the next request."""
         self._notices.append(Notice(text, topic))
 
+    def forget(self) -> None:
+        """The history starts anew: nothing recalled for the old one belongs to it."""
+        self._attached.clear()
+
     async def __call__(self, history: list[Message]) -> Request:
         self.budget.check()
         last = len(history) - 1

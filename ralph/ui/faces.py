@@ -18,6 +18,7 @@ from ralph.ui.jsonl import JsonLines
 from ralph.ui.oneshot import screen_for
 from ralph.ui.plain import put
 from ralph.ui.terminal import Terminal
+from ralph.ui.visible import printable
 
 PATIENCE_S = 2.0
 
@@ -54,14 +55,14 @@ class ScreenFace:
 
     def __init__(self, out: TextIO, err: TextIO, *, colour: bool, streaming: bool) -> None:
         self._out, self._err, self._colour, self._streaming = out, err, colour, streaming
-        self._screen = screen_for(out, err, colour=colour)
+        self.screen = screen_for(out, err, colour=colour)
         self._hold = False
         self._held = ""
 
     def approver(self, terminal: Terminal | None, cwd: Path) -> Approver:
         if terminal is None:
             return Refuse()
-        return TerminalApprover(terminal, cwd=cwd, colour=self._colour, settle=self._screen.settle)
+        return TerminalApprover(terminal, cwd=cwd, colour=self._colour, settle=self.screen.settle)
 
     def opened(self, about: Mapping[str, Any], *, hold: bool) -> None:
         self._hold = hold
@@ -73,16 +74,16 @@ class ScreenFace:
             self._held = event.message.text
             blocks = tuple(block for block in event.message.blocks if not isinstance(block, Text))
             event = replace(event, message=Message("assistant", blocks))
-        self._screen.show(event)
+        self.screen.show(event)
 
     def result(self, *, exit_code: int, error: RalphError | None = None) -> None:
-        self._screen.end()
+        self.screen.end()
         if self._held:
             put(self._out, self._held.strip() + "\n")
         if error is not None:
-            put(self._err, f"ralph: {error}\n")
-        elif self._err.isatty() and (totals := self._screen.totals()):
-            self._screen.note(totals)
+            self.screen.note(f"ralph: {printable(str(error))}", "31")
+        elif self._err.isatty() and (totals := self.screen.totals()):
+            self.screen.note(totals)
 
 
 def face_for(*, as_json: bool, streaming: bool, env: Mapping[str, str]) -> JobFace:
