@@ -99,10 +99,12 @@ def _position(stream: BinaryIO, first: int, shown: int, size: int, wanted: int |
         read += len(chunk)
         left += chunk.count(b"\n")
         open_line = not chunk.endswith(b"\n")
-    total, about = shown + left + open_line - cut, ""
+    total = shown + left + open_line - cut
+    counted = f"{total:,}"
     if stream.read(1):
-        total, about = int(size / at * shown), f" about, in {size_text(size)}"
+        total = int(float(f"{size / at * shown:.2g}"))
+        counted = f"about {total:,} ({size_text(size)})"
     if first == 1 and total == shown and not cut:
         return ""
     more = f"; continue with start_line={shown + 1}" if shown < min(total, wanted or total) else ""
-    return f"lines {first}-{shown} of {total:,}{about}{more}"
+    return f"lines {first}-{shown} of {counted}{more}"
