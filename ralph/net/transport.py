@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 Value = TypeVar("Value")
+Origin = tuple[str, str, int]
 Resolve = Callable[[str, int], Awaitable[tuple[str, ...]]]
 
 READ = 256 * 1024
@@ -41,12 +42,15 @@ class Transport(httpx.AsyncBaseTransport):
     def __init__(self, connect_s: float, resolve: Resolve | None = None) -> None:
         self._connect_s = connect_s
         self._resolve = resolve or addresses
-        self._idle: dict[tuple[str, str, int], list[Link]] = {}
+        self._idle: dict[Origin, list[Link]] = {}
+        self._warming: dict[Origin, asyncio.Task[Link]] = {}
         self._tls: SSLContext | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         origin = origin_of(request.url)
         message = await _serialise(request)
+        if origin in self._warming:  # half a connection is nearer than none
+            await asyncio.wait([self._warming[origin]])
         while link := self._take(origin):  # one that the server closed while it idled is no failure: dial anew
             with suppress(*_BROKEN):
                 return self._response(origin, link, await link.ask(message))
@@ -59,8 +63,13 @@ class Transport(httpx.AsyncBaseTransport):
     async def warm(self, url: str) -> None:
         """Have a connection ready before there is something to say."""
         origin = origin_of(httpx.URL(url))
-        if not self._idle.get(origin):
-            self._keep(origin, await self._dial(origin))
+        if self._idle.get(origin) or origin in self._warming:
+            return
+        self._warming[origin] = asyncio.ensure_future(self._dial(origin))
+        try:
+            self._keep(origin, await self._warming[origin])
+        finally:
+            del self._warming[origin]
 
     async def aclose(self) -> None:
         for links in self._idle.values():
@@ -68,11 +77,11 @@ class Transport(httpx.AsyncBaseTransport):
                 link.close()
         self._idle.clear()
 
-    def _response(self, origin: tuple[str, str, int], link: Link, head: h11.Response) -> httpx.Response:
+    def _response(self, origin: Origin, link: Link, head: h11.Response) -> httpx.Response:
         body = _Body(link, partial(self._keep, origin, link))
         return httpx.Response(head.status_code, headers=head.headers.raw_items(), stream=body)
 
-    def _take(self, origin: tuple[str, str, int]) -> Link | None:
+    def _take(self, origin: Origin) -> Link | None:
         links = self._idle.get(origin, [])
         while links:
             link = links.pop()
@@ -81,10 +90,10 @@ class Transport(httpx.AsyncBaseTransport):
             link.close()
         return None
 
-    def _keep(self, origin: tuple[str, str, int], link: Link) -> None:
+    def _keep(self, origin: Origin, link: Link) -> None:
         self._idle.setdefault(origin, []).append(link)
 
-    async def _dial(self, origin: tuple[str, str, int]) -> Link:
+    async def _dial(self, origin: Origin) -> Link:
         scheme, host, port = origin
         try:
             async with asyncio.timeout(self._connect_s):
@@ -242,7 +251,7 @@ async def _serialise(request: httpx.Request) -> list[Any]:
     return [head, *([h11.Data(data=body)] if body else []), h11.EndOfMessage()]
 
 
-def origin_of(url: httpx.URL) -> tuple[str, str, int]:
+def origin_of(url: httpx.URL) -> Origin:
     """Scheme, host and port. Raises httpx.UnsupportedProtocol for anything but http and https."""
     if url.scheme not in ("http", "https") or not url.host:
         raise httpx.UnsupportedProtocol(f"not an http or https address: {str(url)!r:.200}")

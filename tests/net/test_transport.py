@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 
-from ralph.net import Http, Retrial, WrongAnswer, fetch
+from ralph.net import Http, NetworkError, Retrial, WrongAnswer, fetch
 from ralph.net.client import load_transport
-from tests.net.server import whole
+from tests.net.server import serve, whole
 
 
 @pytest.fixture(scope="module")
@@ -156,5 +156,45 @@ def test_a_server_that_speaks_unasked_is_not_trusted_with_the_next_request():
         await http.close()
         server.close()
         await asyncio.sleep(0.02)
+
+    asyncio.run(main())
+
+
+def test_a_request_waits_for_the_connection_that_is_being_made():
+    async def answer(writer, head):
+        writer.write(whole(b"data: a\n\n"))
+
+    async def main():
+        resolved = []
+        async with serve(answer) as peer:
+
+            async def resolve(host, port):
+                resolved.append(host)
+                await asyncio.sleep(0.05)
+                return ("127.0.0.1",)
+
+            http = Http(transport=load_transport().Transport(5, resolve))
+            url = f"http://slow.test:{peer.port}/"
+            warming = [asyncio.ensure_future(http.warm(url)) for _ in range(2)]
+            await asyncio.sleep(0.01)
+            found = [batch async for batch in http.events(url, {}, b"{}")]
+            await asyncio.gather(*warming)
+            await http.close()
+            return found[0][0].data, resolved, peer.connections
+
+    assert asyncio.run(main()) == ("a", ["slow.test"], 1)
+
+
+def test_a_warm_up_that_fails_leaves_the_request_to_say_so():
+    async def main():
+        async def resolve(host, port):
+            raise OSError("no such name")
+
+        http = Http(transport=load_transport().Transport(5, resolve), retrial=Retrial(most=0))
+        await http.warm("http://gone.test/")
+        await http.warm("no address")
+        with pytest.raises(NetworkError, match="no such name"):
+            async for _ in http.events("http://gone.test/", {}, b"{}"):
+                pass
 
     asyncio.run(main())
