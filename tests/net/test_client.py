@@ -485,6 +485,32 @@ def test_this_machine_is_never_reached_through_a_proxy(url, expected):
     assert _proxied("https://model.test/", {"ALL_PROXY": "http://proxy.test"}) is True
 
 
+def test_the_environments_proxy_is_used_for_others_and_not_for_this_machine(monkeypatch):
+    async def answer(writer, head):
+        writer.write(chunked(EVENT))
+
+    async def main():
+        async with serve(answer) as proxy, serve(answer) as near:
+            monkeypatch.setenv("http_proxy", proxy.url)
+            monkeypatch.delenv("no_proxy", raising=False)
+            monkeypatch.delenv("NO_PROXY", raising=False)
+            http = Http()
+            for url in ("http://model.test/v1", near.url):
+                assert flat([batch async for batch in http.events(url, {}, b"{}")]) == [A]
+            await http.close()
+            return proxy, near
+
+    proxy, near = asyncio.run(main())
+    assert [head.split(b"\r\n")[0] for head, _ in proxy.requests] == [b"POST http://model.test/v1 HTTP/1.1"]
+    assert len(near.requests) == 1
+
+
+def test_a_proxy_that_cannot_be_used_is_named(monkeypatch):
+    monkeypatch.setenv("http_proxy", "carrier-pigeon://roof")
+    with pytest.raises(WrongAnswer, match="the proxy that the environment names cannot be used"):
+        asyncio.run(collect(Http()))
+
+
 def test_click_is_hidden_from_httpx_only():
     load_fresh = (
         "import sys; sys.modules['click'] = marker = object()\n"
