@@ -152,19 +152,25 @@ def devices(at: dict[str, Any]) -> None:
     for path in Path("/dev").iterdir():
         if path.name in ("mem", "kmem", "port") or path.is_block_device():
             attempt(opened, str(path))
+    for path in (
+        "/proc/sys/kernel/core_pattern",
+        "/proc/sysrq-trigger",
+        "/sys/kernel/uevent_helper",
+        "/sys/power/state",
+    ):
+        attempt(opened, path, os.O_WRONLY)  # nothing is written
     for place in (at["scratch"], "/dev", "/tmp"):
         node = f"{place}/node"
         attempt(os.mknod, node, stat.S_IFBLK | 0o600, at["disk"])
         attempt(opened, node)
 
 
-def opened(path: str) -> str:
-    os.close(os.open(path, os.O_RDONLY))
+def opened(path: str, how: int = os.O_RDONLY) -> str:
+    os.close(os.open(path, how))
     return "DEVICE OPENED"
 
 
 def environment(_at: dict[str, Any]) -> None:
-    tell(repr(dict(os.environ)))
     for pid in ("self", "1", str(os.getppid())):
         attempt(read, f"/proc/{pid}/environ")
 

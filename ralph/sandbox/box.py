@@ -14,7 +14,7 @@ from typing import Any
 
 from ralph.sandbox import bubblewrap
 from ralph.sandbox.backends import NONE, Backend, available
-from ralph.sandbox.confinement import Confinement, environment, occupy, witness
+from ralph.sandbox.confinement import Confinement, environment, occupy, vacate, witness
 from ralph.sandbox.launch import Launched, plain
 from ralph.sandbox.probe import Report, Row, probe
 
@@ -27,6 +27,7 @@ class Sandbox:
     def __init__(self, given: Confinement, backend: Backend, report: Report) -> None:
         self.given, self.backend, self.report = given, backend, report
         self._occupied: list[Path] = []
+        self._started = False
 
     @property
     def holds(self) -> bool:
@@ -36,9 +37,11 @@ class Sandbox:
     def launch(self, argv: Sequence[str], env: Mapping[str, str]) -> Launched:
         if self.backend is NONE:
             return plain(argv, env)
+        self.given.scratch.mkdir(parents=True, exist_ok=True)
         if self.backend.masks:
+            self._started = True
             self._occupied += occupy(self.given)
-        kept = environment(env)
+        kept = {"XDG_CACHE_HOME": str(self.given.scratch / "cache"), **environment(env)}
         if not self.backend.masks:
             kept["TMPDIR"] = str(self.given.scratch)  # /tmp is there but may not be written to
         return Launched((*self.backend.words(self.given), *argv), kept, witness(self.given), self._hint())
@@ -52,10 +55,10 @@ class Sandbox:
         )
 
     def close(self) -> None:
-        """Take away the empty directories that kept names free; one that is no longer empty is somebody's own."""
-        while self._occupied:
-            with suppress(OSError):
-                self._occupied.pop().rmdir()
+        """Take away the empty directories that kept names free."""
+        if self._started:
+            vacate(self.given, self._occupied)
+        self._occupied, self._started = [], False
 
     def state(self) -> str:
         """One line for people."""
@@ -74,7 +77,7 @@ class Sandbox:
         return {
             "backend": self.backend.name, "mode": self.given.mode, "network": self.given.network, "holds": self.holds,
             "held": self.report.held, "tried": self.report.tried, "problem": self.report.problem,
-            "not_held": [row.name for row in self.report.rows if row.outcome == "did not hold"],
+            "state": self.state(), "not_held": [row.name for row in self.report.rows if row.outcome == "did not hold"],
         }  # fmt: skip
 
 

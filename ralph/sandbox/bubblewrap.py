@@ -25,8 +25,9 @@ def words(given: Confinement) -> list[str]:
     within = [path for path in hidden if path.is_relative_to(given.workspace)]
     around = [path for path in hidden if path not in within]
     private = [path for path in given.private if path.is_dir() and not path.is_symlink()]
+    network = ["--share-net"] if given.network else []
     return [
-        PROGRAM, "--die-with-parent", "--new-session", "--unshare-all", *(["--share-net"] if given.network else []),
+        which(PROGRAM) or PROGRAM, "--die-with-parent", "--new-session", "--unshare-all", *network,
         "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
         *_each("--tmpfs", private), *_names(given), *_masks(around), *_needed(given, [*private, *around]),
         *_workspace(given), *_masks(within), *_needed(given, within), *_onto_itself("--bind", [given.scratch]),

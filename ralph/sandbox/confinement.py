@@ -45,14 +45,15 @@ class Confinement:
 
 
 def confine(
-    mode: Mode, workspace: Path, scratch: Path, *, hidden: Iterable[Path] = (), network: bool = False
-) -> Confinement:
+    mode: Mode, workspace: Path, scratch: Path, *,
+    hidden: Iterable[Path] = (), network: bool = False, private: Iterable[str] = PRIVATE,
+) -> Confinement:  # fmt: skip
     """The usual confinement of a session: Ralph's and git's own files are kept, the interpreter stays readable."""
     workspace, scratch = workspace.resolve(), scratch.resolve()
     package = Path(__file__).resolve().parents[1]
     return Confinement(
         mode, workspace, scratch, tuple(hidden), tuple(workspace / name for name in RESERVED),
-        tuple(workspace / name for name in FROZEN), tuple(map(Path, PRIVATE)),
+        tuple(workspace / name for name in FROZEN), tuple(map(Path, private)),
         (Path(sys.prefix), Path(sys.base_prefix), package), network,
     )  # fmt: skip
 
@@ -66,7 +67,7 @@ def occupy(given: Confinement) -> list[Path]:
     """Make an empty directory at every reserved or frozen name that is missing; returns those made.
 
     A mount needs something to lie on. A directory, because git does not list empty ones, programs that look for a
-    file pass over it, and removing it later (`os.rmdir`) can never remove anything of value.
+    file pass over it, and removing it later (`vacate`) can never remove anything of value.
     """
     made: list[Path] = []
     for path in (*given.reserved, *given.frozen) if given.mode == "workspace" else ():
@@ -78,6 +79,16 @@ def occupy(given: Confinement) -> list[Path]:
                 part.mkdir()
                 made.append(part)
     return made
+
+
+def vacate(given: Confinement, made: Iterable[Path]) -> None:
+    """Remove what `occupy` made, and what a killed session left: an empty directory in a reserved file's place.
+
+    Another session in this workspace notices by its witness, and makes its own again.
+    """
+    for path in (*given.reserved, *reversed(list(made))):
+        with suppress(OSError):  # no longer empty, so somebody's own; or a file; or gone
+            path.rmdir()
 
 
 def hidden_places(given: Confinement) -> list[Path]:
@@ -104,16 +115,20 @@ def pinned_places(given: Confinement) -> list[Path]:
 
 def witness(given: Confinement) -> tuple[object, ...]:
     """What each guarded name is now. A mask lies on a file, not on a name: a replaced file is no longer masked."""
-    return tuple(_identity(path) for path in (*given.hidden, *given.reserved, *given.frozen))
+    guarded = [_identity(path) for path in (*given.reserved, *given.frozen)]
+    return (*guarded, *(_identity(path, filled=True) for path in given.hidden))
 
 
-def _identity(path: Path) -> tuple[int, ...] | None:
-    """A file's change time belongs to it: the number of a deleted file may be given to the next one."""
+def _identity(path: Path, *, filled: bool = False) -> tuple[int, ...] | None:
+    """Its number and change time: the number of a deleted file may be given to the next one.
+
+    filled: of a directory only the number, because it changes with every file that is put into it.
+    """
     try:
         found = path.stat()
     except OSError:
         return None
-    return (found.st_dev, found.st_ino, 0 if path.is_dir() else found.st_ctime_ns)
+    return (found.st_dev, found.st_ino, 0 if filled and path.is_dir() else found.st_ctime_ns)
 
 
 def _there(path: Path) -> bool:

@@ -13,14 +13,14 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING, Literal
 
 from ralph.sandbox.backends import Backend
-from ralph.sandbox.confinement import FROZEN, RESERVED, Confinement, environment, occupy
+from ralph.sandbox.confinement import FROZEN, RESERVED, Confinement, environment, occupy, vacate
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -45,7 +45,7 @@ WHAT = {
     "udp": "send by UDP",
     "local": "connect to a local socket",
     "processes": "signal, trace or read a process outside",
-    "devices": "open a disk or memory device",
+    "devices": "open a disk, memory or a control file of the kernel",
     "environment": "read a secret from the environment",
 }
 
@@ -92,13 +92,11 @@ def probe(
         with _arena(like, base) as arena:
             made = occupy(arena.given) if backend.masks else []
             command = [*backend.words(arena.given), sys.executable, "-I", "-S", str(ATTEMPTS), arena.targets()]
-            env = clean({**os.environ, "RALPH_PROBE_SECRET": arena.secrets["variable"]})
+            env = clean({"PATH": os.defpath, "RALPH_PROBE_SECRET": arena.secrets["variable"]})
             workspace = arena.given.workspace
             done = subprocess.run(command, cwd=workspace, env=env, stdin=subprocess.DEVNULL, capture_output=True,
                                   text=True, errors="replace", timeout=SECONDS, check=False)  # fmt: skip
-            for path in reversed(made):
-                with suppress(OSError):
-                    path.rmdir()
+            vacate(arena.given, made)
             if "ATTEMPTS DONE" not in done.stdout:
                 return Report(backend.name, problem=_last_line(done.stderr) or f"exit code {done.returncode}")
             if like.mode == "workspace" and not (workspace / "allowed").exists():

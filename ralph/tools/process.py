@@ -253,7 +253,8 @@ def signal_name(number: int) -> str:
 def _not_started(program: str, error: OSError) -> Ended:
     reasons = {errno.ENOENT: "command not found", errno.E2BIG: "the command line is too long; put it into a file"}
     reason = reasons.get(error.errno or 0, error.strerror or str(error))
-    return Ended(127 if error.errno == errno.ENOENT else 126, "", f"{program}: {reason}\n", 0.0, False, "")
+    code = 127 if error.errno == errno.ENOENT else 126
+    return Ended(code, "", f"{error.filename or program}: {reason}\n", 0.0, False, "")
 
 
 def _group_of(pid: int) -> int:

@@ -81,6 +81,25 @@ def test_placeholders_go_when_it_is_closed_and_others_files_stay(box: Sandbox) -
     assert [path.name for path in box.given.workspace.rglob("*")] == [".ralph", "notes"]
 
 
+def test_what_a_killed_session_left_is_removed(box: Sandbox) -> None:
+    (box.given.workspace / ".env").mkdir()
+    box.close()
+    assert (box.given.workspace / ".env").is_dir()  # nothing was started, so nothing is touched
+    inside(box, "true")
+    box.close()
+    assert list(box.given.workspace.iterdir()) == []
+
+
+def test_two_sessions_in_one_workspace(box: Sandbox) -> None:
+    other = Sandbox(box.given, BUBBLEWRAP, HELD)
+    first = box.launch(["true"], {})
+    assert other.launch(["true"], {}).witness == first.witness
+    other.close()
+    again = box.launch(["true"], {})
+    assert again.witness != first.witness  # the masks went with the other's placeholders: start anew
+    assert (box.given.workspace / ".env").is_dir()
+
+
 def test_git_does_not_see_the_placeholders(box: Sandbox) -> None:
     subprocess.run(["git", "init", "-q", str(box.given.workspace)], check=True)
     inside(box, "true")

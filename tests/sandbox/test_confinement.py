@@ -110,6 +110,14 @@ def test_a_file_with_the_number_of_a_deleted_one_is_another_file(given: Confinem
     assert len(seen) == 20
 
 
+def test_a_hidden_directory_may_be_filled_by_others(given: Confinement, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    given = replace(given, hidden=(tmp_path / "home",))
+    before = witness(given)
+    (tmp_path / "home" / "session.jsonl").touch()
+    assert witness(given) == before
+
+
 def test_environment_is_a_list_of_harmless_names() -> None:
     harmless = {"PATH": "/bin", "HOME": "/h", "LC_ALL": "C", "GIT_PAGER": "cat"}
     harmful = {"ANTHROPIC_API_KEY": "k", "AWS_PROFILE": "p", "SSH_AUTH_SOCK": "s", "DBUS_SESSION_BUS_ADDRESS": "d",
