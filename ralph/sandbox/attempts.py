@@ -149,9 +149,9 @@ def seize(pid: int) -> str:
 
 
 def devices(at: dict[str, Any]) -> None:
-    for path in Path("/dev").iterdir():
-        if path.name in ("mem", "kmem", "port") or path.is_block_device():
-            attempt(opened, str(path))
+    for device in Path("/dev").iterdir():
+        if device.name in ("mem", "kmem", "port") or device.is_block_device():
+            attempt(opened, str(device))
     for path in (
         "/proc/sys/kernel/core_pattern",
         "/proc/sysrq-trigger",
@@ -167,7 +167,7 @@ def devices(at: dict[str, Any]) -> None:
 
 def opened(path: str, how: int = os.O_RDONLY) -> str:
     os.close(os.open(path, how))
-    return "DEVICE OPENED"
+    return "CONTROL OPENED"
 
 
 def environment(_at: dict[str, Any]) -> None:

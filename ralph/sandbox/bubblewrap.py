@@ -13,6 +13,8 @@ from shutil import which
 from ralph.sandbox.confinement import Confinement, frozen_places, hidden_places, pinned_places
 
 PROGRAM = "bwrap"
+_CONTROLS = tuple(map(Path, ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus")))
+"""Of a fresh /proc too these belong to the whole machine; root could write to them."""
 
 
 def installed() -> bool:
@@ -29,6 +31,7 @@ def words(given: Confinement) -> list[str]:
     return [
         which(PROGRAM) or PROGRAM, "--die-with-parent", "--new-session", "--unshare-all", *network,
         "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
+        *_onto_itself("--ro-bind-try", _CONTROLS),
         *_each("--tmpfs", private), *_names(given), *_masks(around), *_needed(given, [*private, *around]),
         *_workspace(given), *_masks(within), *_needed(given, within), *_onto_itself("--bind", [given.scratch]),
         *_each("--remount-ro", [path for path in hidden if path.is_dir()]), "--",

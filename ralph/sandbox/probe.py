@@ -170,7 +170,7 @@ class _Arena:
             "local": _unless(not _reached(self.local), "a connection arrived"),
             "processes": _unless(self.victim.poll() is None and "PTRACED" not in output
                                  and self.secrets["process"] not in output, "it was reached"),
-            "devices": _unless("DEVICE OPENED" not in output, "one was opened"),
+            "devices": _unless("CONTROL OPENED" not in output, "one was opened"),
             "environment": _unless(self.secrets["variable"] not in output, "it was read"),
         }  # fmt: skip
 

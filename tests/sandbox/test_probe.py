@@ -181,6 +181,14 @@ def test_devices_probe(tmp_path: Path) -> None:
     assert outcomes(probe(real, kind(tmp_path), tmp_path))["devices"] == "did not hold"
 
 
+def test_kernel_controls_probe(tmp_path: Path) -> None:
+    need(BUBBLEWRAP)
+    if not os.access("/proc/sys/kernel/core_pattern", os.W_OK):
+        pytest.skip("this user may not set the kernel's controls anyway")
+    bare = changed(lambda _given: without("--ro-bind-try", "/proc/sys", "/proc/sys"))
+    assert outcomes(probe(bare, kind(tmp_path), tmp_path))["devices"] == "did not hold"
+
+
 def test_environment_probe(tmp_path: Path) -> None:
     need(BUBBLEWRAP)
     report = probe(BUBBLEWRAP, kind(tmp_path), tmp_path, clean=dict)
