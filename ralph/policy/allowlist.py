@@ -16,9 +16,9 @@ from functools import lru_cache
 from typing import Any
 
 from ralph.errors import ConfigError
-from ralph.policy.effects import may_auto
+from ralph.policy.effects import ShellReport, may_auto
 from ralph.policy.facts import Facts
-from ralph.policy.shipped import READ_ONLY
+from ralph.policy.shipped import commands
 
 BUILT_IN = "built in"
 _KEYS = {"tool", "command", "pattern", "arguments", "shell", "where", "should_match", "should_not_match"}
@@ -40,6 +40,10 @@ class Entry:
     shell: str = ""
     should_match: tuple[str, ...] = ()
     should_not_match: tuple[str, ...] = ()
+
+    @property
+    def shipped(self) -> bool:
+        return self.where == BUILT_IN
 
     @property
     def text(self) -> str:
@@ -101,7 +105,7 @@ def read_flag(spec: str) -> Entry:
 
 def built_in() -> tuple[Entry, ...]:
     """The entries that are in force wherever Ralph runs, unless a category says deny."""
-    return tuple(Entry("shell", words=tuple(line.split()), shell="posix") for line in READ_ONLY.strip().splitlines())
+    return tuple(Entry("shell", words=words, shell="posix") for words in commands())
 
 
 def canonical(args: Mapping[str, Any]) -> str:
@@ -131,13 +135,27 @@ def why_not(entry: Entry, facts: Facts, *, shell: str = "posix") -> str:
     if entry.words:
         if entry.shell and entry.shell != shell:
             return f"for {entry.shell}"
-        return may_auto(facts.report, entry.words) if facts.report is not None else "not a shell call"
+        if facts.report is None:
+            return "not a shell call"
+        return may_auto(facts.report, entry.words) or (_more_than_reading(entry, facts.report) if entry.shipped else "")
     if not entry.pattern:
         return "" if spec.category == "mcp" else "it has no pattern"
     value = call.args.get(spec.match) if spec.match else None
     if not isinstance(value, str):
         return "the tool has no match argument: only exact arguments can match"
     return _pattern_mismatch(compiled(entry.pattern), value, facts)
+
+
+def _more_than_reading(entry: Entry, report: ShellReport) -> str:
+    """Entries nobody wrote are for reading only, even where a program's ordinary work is more (`uniq a b` writes b).
+
+    `python --version` and its like run nothing when they are the whole command; `git tag -l` names what it does.
+    """
+    if report.command.plain == entry.words:
+        return ""
+    quiet = ("reads", "history") if entry.words in (("git", "tag", "-l"), ("git", "tag", "--list")) else ("reads",)
+    found = next((effect for effect in report.effects if effect.kind not in quiet), None)
+    return f"{found.kind} {found.target}: more than reading" if found else ""
 
 
 def _is_mcp_family(name: str) -> bool:

@@ -25,8 +25,7 @@ def could_name(word: str, cwd: str, places: Places, protected: Protected) -> str
     if not _SPECIAL.search(word):
         return ""
     for plain in braces(word):
-        pattern = re.sub(r"[@!?+*]\([^)]*\)", "*", plain).replace("[^", "[!")
-        pattern = re.sub(r"\[\[:[a-z]+:\]\]", "?", pattern)
+        pattern = re.sub(r"\[\[:[a-z]+:\]\]", "?", plain.replace("[^", "[!"))
         if reason := _one(pattern, cwd, places, protected):
             return reason
     return ""

