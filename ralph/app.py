@@ -207,7 +207,7 @@ def system_prompt(place: Place, override: Path | None) -> str:
     for path in [override] if override else [*own, place.home / "PROMPT.md", shipped("PROMPT.md")]:
         try:
             return path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             if override:
                 raise ConfigError(f"there is no system prompt {path}", hint="check --system-prompt-file") from None
         except (OSError, UnicodeDecodeError) as error:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ralph.app import Place, Wishes, make_http, open_app, working_directory
-from ralph.options import Options
 from ralph.config import CATEGORIES, Loaded, home_directory, load
 from ralph.core.events import Notice
 from ralph.core.messages import Block
 from ralph.errors import ConfigError, Interrupted, RalphError
 from ralph.job import run_job
+from ralph.options import Options
 from ralph.policy.trust import Trust, ralph_files
 from ralph.providers.choose import Choice, choose
 from ralph.providers.detect import find_local
@@ -32,6 +32,7 @@ from ralph.ui.terminal import Terminal, open_terminal
 def run(options: Options, environ: Mapping[str, str] | None = None) -> int:
     """Do what the command line says. Every error becomes one line on stderr and an exit code; bugs show."""
     env = dict(os.environ if environ is None else environ)
+    _open_closed_streams()
     try:
         if options.command:
             from ralph.commands import dispatch  # noqa: PLC0415  # a job needs none of it
@@ -48,6 +49,16 @@ def run(options: Options, environ: Mapping[str, str] | None = None) -> int:
     except MemoryError:
         complain(RalphError("out of memory", hint="give it a smaller job"))
         return 1
+
+
+def _open_closed_streams() -> None:
+    """A stream that was closed before we began (`2>&-`) is None: write and read nothing instead of failing."""
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:  # the lowest free number is the closed one, unless another is closed too
+                os.dup2(opened, number)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  # for good
 
 
 def complain(error: RalphError) -> None:

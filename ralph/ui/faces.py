@@ -89,7 +89,8 @@ class ScreenFace:
 def face_for(*, as_json: bool, streaming: bool, env: Mapping[str, str]) -> JobFace:
     if as_json:
         return JsonFace(sys.stdout)
-    return ScreenFace(sys.stdout, sys.stderr, colour=not env.get("NO_COLOR"), streaming=streaming)
+    colour = not env.get("NO_COLOR") and env.get("TERM") != "dumb"
+    return ScreenFace(sys.stdout, sys.stderr, colour=colour, streaming=streaming)
 
 
 def asker(terminal: Terminal) -> Callable[[str], bool]:

@@ -22,6 +22,11 @@ def one_line(done):
     return lines[0]
 
 
+def shell(program, line):
+    return subprocess.run(["bash", "-c", line], cwd=program.cwd, env=program.env, capture_output=True, text=True,
+                          timeout=30, stdin=subprocess.DEVNULL)  # fmt: skip
+
+
 def test_version_and_help(program):
     assert program.run("--version").stdout == f"ralph {__version__}\n"
     text = program.run("--help").stdout
@@ -105,7 +110,7 @@ def test_allowed_calls_run(program, flag):
 @pytest.mark.parametrize("name", [".env", "ralph.config.json"])
 def test_protected_files_hold_under_yolo(program, name):
     script = program.script(calls("write_file", path=name, content="x"), calls("read_file", path=name), {"text": "no"})
-    lines, done = program.lines("--yolo", *script, "go")
+    lines, _ = program.lines("--yolo", *script, "go")
     assert not (program.cwd / name).exists()
     assert [row["error"] for row in lines[-1]["denials"]] == ["protected_file"] * 2
 
@@ -142,7 +147,7 @@ def test_json_lines_fit_the_schema_and_frame_the_job(program):
     (program.cwd / "a.txt").write_text("A")
     script = program.script({**calls("read_file", path="a.txt"), "text": "look", "usage": {"input": 5, "output": 2}},
                             {"text": "done", "usage": {"input": 7, "output": 1}})  # fmt: skip
-    lines, done = program.lines(*script, "go")
+    lines, _ = program.lines(*script, "go")
     for line in lines:
         jsonschema.validate(line, SCHEMA)
     assert (lines[0]["subtype"], lines[0]["schema"]) == ("init", "ralph.events/1")
@@ -201,8 +206,7 @@ def test_a_closed_stdout_ends_quietly(program):
     (program.cwd / "a.txt").write_text("A")
     script = program.script({"chunks": ["line\n"] * 50, "delay_s": 0.02})
     quoted = " ".join(program.argv(*script, "go"))
-    done = subprocess.run(["bash", "-c", f"{quoted} | head -1; exit ${{PIPESTATUS[0]}}"], cwd=program.cwd,
-                          env=program.env, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)  # fmt: skip
+    done = shell(program, f"{quoted} | head -1; exit ${{PIPESTATUS[0]}}")
     assert done.stdout == "line\n"
     assert done.stderr == ""
     assert done.returncode == 141
@@ -215,6 +219,22 @@ def test_piped_input_is_attached(program):
     blocks = json.loads(program.run("sessions", "show", session["id"], "--json").stdout)[0]["blocks"]
     assert [block["text"] for block in blocks] == [f"<stdin>\n{'the data' + chr(10)}the data\nthe data\n\n</stdin>",
                                                    "sum this up"]  # fmt: skip
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+def test_closed_streams_are_no_crash(program, closed):
+    quoted = " ".join(program.argv(*program.script({"text": "x"}), "go"))
+    done = shell(program, f"{quoted} {closed}")
+    assert done.returncode in (0, 141)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_one_clear_error(program):
+    quoted = " ".join(program.argv(*program.script({"text": "x"}), "go"))
+    done = shell(program, f"{quoted} > /dev/full")
+    assert done.returncode == 2
+    assert "ralph: " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_megabyte_of_piped_bytes(program):
@@ -254,8 +274,7 @@ def test_home_unset(program):
 
 def test_a_deleted_working_directory(program):
     quoted = " ".join(program.argv(*program.script({"text": "x"}), "go"))
-    done = subprocess.run(["bash", "-c", f"mkdir gone; cd gone; rmdir ../gone; {quoted}"], cwd=program.cwd,
-                          env=program.env, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)  # fmt: skip
+    done = shell(program, f"mkdir gone; cd gone; rmdir ../gone; {quoted}")
     assert done.returncode == 2
     assert "no longer exists" in done.stderr
 
