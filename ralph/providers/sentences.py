@@ -27,6 +27,9 @@ _SO_MANY = r"(?:(?P<count>\d{1,9}) lines?|(?P<one>line))"
 _EVERYWHERE = r"(?: in all files| everywhere)?"
 
 FORMS: tuple[tuple[str, str], ...] = (
+    # what is asked most comes first: a form is compiled when it is first tried
+    ("read", rf"(?:read|show|cat|open) (?!https?:){_LIKE_A_FILE}"),
+    ("git", r"git (?P<git>status|diff|log)"),
     # the to-do list and memory, before forms for files that begin alike
     ("todo_list", rf"(?:{_SHOW} |list |what(?:'s| is| are) (?:on )?)?(?:all )?{_TODOS}"),
     ("todo_add", rf"add (?P<text>.+) to {_TODOS}"),
@@ -77,11 +80,13 @@ FORMS: tuple[tuple[str, str], ...] = (
     ("info", rf"(?:how (?:big|large|old) is|what(?:'s| is) the size of) (?:the )?(?:file )?{_LIKE_A_FILE}"),
     ("info", rf"when was (?:the )?(?:file )?{_LIKE_A_FILE} (?:last )?(?:changed|modified|written|edited)"),
     ("info", rf"does (?:the )?(?:file )?(?P<path>{_NAME}) exist|is there a file (?:named |called )?(?P<path2>{_NAME})"),
-    ("write", rf"(?:write|save|put|store) (?P<text>{_QUOTED}) (?:to|in|into|as) {_NEW_FILE}"),
+    ("write", rf"(?:write|save|store) (?P<text>{_QUOTED}) (?:to|in|into|as) {_FILE}"),
+    ("write", rf"put (?P<text>{_QUOTED}) (?:in|into) {_NEW_FILE}"),
     ("write", rf"(?:create|write|make)(?: a)?(?: new)?(?: text)? {_NEW_FILE}"
               rf"(?: with| containing|:)(?: the)?(?: contents?| text)?:? ?(?P<text>{_QUOTED})"),
     ("write", rf"(?:create|make|touch)(?: an?)?(?: new)?(?: empty)? file (?:named |called )?(?P<path>{_NAME})"),
-    ("append", rf"(?:append|add) (?P<text>{_QUOTED}) to (?:the end of )?{_NEW_FILE}"),
+    ("append", rf"append (?P<text>{_QUOTED}) to (?:the end of )?{_FILE}"),
+    ("append", rf"add (?P<text>{_QUOTED}) to (?:the end of )?{_NEW_FILE}"),
     ("read", rf"{_SHOW} {_FILE}"),
     ("read", rf"what(?:'s| is) (?:in|inside) (?:the )?(?:file )?{_LIKE_A_FILE}"),
     ("read", rf"what does (?:the )?(?:file )?(?P<path>{_NAME}) (?:say|contain)"),

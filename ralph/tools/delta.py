@@ -91,7 +91,7 @@ def _after(patch: FilePatch, found: Mapping[str, Found], leaving: Collection[str
     here = found[patch.path]
     source = found[patch.source] if patch.source else None
     if source is not None and source.data is None:
-        raise ToolError(f"{patch.source} does not exist, so it cannot be {patch.action}; nothing was changed")
+        raise ToolError(f"{patch.source} does not exist in the workspace, so it cannot be {patch.action}")
     if patch.target != patch.source and patch.target and here.data is not None and patch.target not in leaving:
         how = "write hunks against it instead of /dev/null" if source is None else "choose another name"
         raise ToolError(f"{patch.target} exists already, so it cannot be {patch.action}: {how}; nothing was changed")

@@ -102,6 +102,7 @@ ANSWERS = {
     "$ echo hi; echo no >&2; exit 3": "hi\n[stderr]\nno\n[exit code 3]",
     "run true": "[exit code 0]",
     'write "hello" to b.txt': "b.txt: 6 bytes written",
+    "save 'hello' as greeting": "greeting: 6 bytes written",
     'append "x" to a.txt then read a.txt': "a.txt: 2 bytes appended\n\none\ntwo\nthree\nx\n",
     'create c.txt with "a; then b", then read c.txt': "c.txt: 10 bytes written\n\na; then b\n",
     "todo add buy milk\nadd call Ana to my todo list; mark 1 done; todos":
