@@ -133,11 +133,12 @@ def find_place(lines: Sequence[str], hunk: Hunk, drift: int, floor: int, label: 
             continue
         if loose:
             tried.add(len(old))
-        start = _choose(
-            _matches(lines, old, floor, loose), named + drift + lead, fuzz, label, blank=not "".join(old).strip()
-        )
+        at = named + drift + lead
+        here = at >= floor and lines[at : at + len(old)] == old
+        found = [at] if here else _matches(lines, old, floor, loose)
+        start = _choose(found, at, fuzz, label, blank=not "".join(old).strip())
         if start is not None:
-            offset = start - named - drift - lead
+            offset = start - at
             return Place(start, body, offset, loose, _note(start, offset + drift, fuzz, loose))
     raise ToolError(_misfit(lines, hunk, named + drift, floor, label))
 
