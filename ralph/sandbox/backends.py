@@ -1,16 +1,18 @@
-"""The ways to confine a child that this machine may offer, best first."""
+"""The ways to confine a child."""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
-from ralph.sandbox import bubblewrap, landlock
+from ralph.sandbox import bubblewrap
 from ralph.sandbox.confinement import Confinement
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
+class Backend(NamedTuple):
     """`words`: the command line before the child's own. `masks`: it can guard single files, so `occupy` is of use."""
 
     name: str
@@ -18,17 +20,17 @@ class Backend:
     masks: bool
 
 
+def landlock_words(write: list[Path], *, network: bool) -> list[str]:
+    """The command line of landlock.py, which is a program of its own."""
+    rules = json.dumps({"write": list(map(str, write)), "network": network})
+    return [sys.executable, "-I", "-S", str(Path(__file__).with_name("landlock.py").resolve()), rules]
+
+
 def _landlock(given: Confinement) -> list[str]:
     write = [given.scratch] if given.mode == "read-only" else [given.workspace, given.scratch]
-    return landlock.words([str(path) for path in write], network=given.network)
+    return landlock_words(write, network=given.network)
 
 
 BUBBLEWRAP = Backend("bubblewrap", bubblewrap.words, masks=True)
 LANDLOCK = Backend("landlock", _landlock, masks=False)
 NONE = Backend("none", lambda _given: [], masks=False)
-
-
-def available() -> list[Backend]:
-    """What is installed; whether it works is for the probe to find out."""
-    found = [BUBBLEWRAP] if bubblewrap.installed() else []
-    return [*found, LANDLOCK] if landlock.abi() > 0 else found

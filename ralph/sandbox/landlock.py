@@ -40,12 +40,6 @@ def abi() -> int:
     return max(0, int(_libc().syscall(CREATE, None, ctypes.c_size_t(0), 1)))
 
 
-def words(write: list[str], *, network: bool) -> list[str]:
-    """The command line up to the child's own words."""
-    rules = json.dumps({"write": write, "network": network})
-    return [sys.executable, "-I", "-S", str(Path(__file__).resolve()), rules]
-
-
 def restrict(write: list[str], *, network: bool) -> None:
     """Confine this process and all its children, for good. Raises OSError where the kernel refuses."""
     libc, version = _libc(), abi()

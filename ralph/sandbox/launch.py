@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _REFUSED = re.compile(
     r"Read-only file system|Permission denied|Operation not permitted|Device or resource busy|Invalid cross-device link"
@@ -12,8 +12,7 @@ _REFUSED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Launched:
+class Launched(NamedTuple):
     """What to start. `hint`: what the model should know when something is refused; empty without confinement.
 
     `witness`: identity of everything the confinement rests on. A child lives on while a new launch of the same words

@@ -17,68 +17,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ralph.sandbox.backends import Backend
 from ralph.sandbox.confinement import FROZEN, RESERVED, Confinement, environment, occupy, vacate
+from ralph.sandbox.report import Report, Row
 
 if TYPE_CHECKING:
     from subprocess import Popen
-
-Outcome = Literal["held", "did not hold", "not applicable"]
 
 ATTEMPTS = Path(__file__).with_name("attempts.py")
 SECONDS = 20
 LATER = ".later/config.json"
 """A reserved file whose directory is missing too."""
-WHAT = {
-    "outside": "write outside the workspace",
-    "private": "leave a file in /tmp for others",
-    "system": "write to /etc",
-    "workspace": "write in the workspace in read-only mode",
-    "links": "write outside through symbolic and hard links",
-    "hidden": "read a hidden file",
-    "replace": "replace, rename or link a protected file",
-    "create": "create a protected file that is missing",
-    "git": "change git's hooks or configuration",
-    "tcp": "connect by TCP",
-    "udp": "send by UDP",
-    "local": "connect to a local socket",
-    "processes": "signal, trace or read a process outside",
-    "devices": "open a disk, memory or a control file of the kernel",
-    "environment": "read a secret from the environment",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """`detail`: what got through, or why it does not apply."""
-
-    name: str
-    outcome: Outcome
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """`problem`: why there are no rows, when a confined child could not even be started."""
-
-    backend: str
-    rows: tuple[Row, ...] = ()
-    problem: str = ""
-
-    @property
-    def tried(self) -> int:
-        return sum(row.outcome != "not applicable" for row in self.rows)
-
-    @property
-    def held(self) -> int:
-        return sum(row.outcome == "held" for row in self.rows)
-
-    @property
-    def holds(self) -> bool:
-        """Every attempt that could be made was made, and none got through."""
-        return bool(self.tried) and self.held == self.tried
 
 
 def probe(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ralph.sandbox.backends import Backend, available
+from ralph.sandbox.backends import Backend
+from ralph.sandbox.check import available
 from ralph.sandbox.confinement import Confinement, Mode, confine
 
 

@@ -20,7 +20,7 @@ from ralph.core.tools import Context
 from ralph.sandbox.backends import BUBBLEWRAP, LANDLOCK, NONE
 from ralph.sandbox.box import REMEMBERED, Sandbox, open_sandbox
 from ralph.sandbox.confinement import confine
-from ralph.sandbox.probe import Report, Row
+from ralph.sandbox.report import Report, Row, to_json
 from ralph.tools.process import run
 from ralph.tools.python import Interpreter, python_tool
 from tests.sandbox.needs import kind, need
@@ -263,20 +263,39 @@ def test_the_outcome_is_remembered_and_asked_again_on_request(tmp_path: Path) ->
     first = open_sandbox(given, tmp_path)
     assert first.backend is BUBBLEWRAP
     assert first.holds
-    kept = json.loads((tmp_path / REMEMBERED).read_text())
-    kept["report"]["rows"] = [{"name": "outside", "outcome": "did not hold", "detail": "changed by the test"}]
-    (tmp_path / REMEMBERED).write_text(json.dumps(kept))
+    key = (tmp_path / REMEMBERED).read_text().partition("\n")[0]
+    forged = Report("bubblewrap", (Row("outside", "did not hold", "changed by the test"),))
+    (tmp_path / REMEMBERED).write_text(f"{key}\n{to_json(forged)}")
     assert not open_sandbox(given, tmp_path).holds
     assert open_sandbox(given, tmp_path, again=True).holds
     assert open_sandbox(given, tmp_path).holds
     assert open_sandbox(replace(given, network=True), tmp_path).report != first.report
 
 
-@pytest.mark.parametrize("junk", ["", "[]", "{}", '{"key": 1}', "\udcff"])
+@pytest.mark.parametrize(
+    "junk", ["", "[]", "{}", '["bubblewrap", [["new", "held", ""]], ""]', "[1, [[]], 2]", "\udcff"]
+)
 def test_a_broken_memory_is_made_again(tmp_path: Path, junk: str) -> None:
     need(BUBBLEWRAP)
-    (tmp_path / REMEMBERED).write_bytes(junk.encode("utf-8", "surrogateescape"))
+    open_sandbox(kind(tmp_path), tmp_path)
+    key = (tmp_path / REMEMBERED).read_text().partition("\n")[0]
+    (tmp_path / REMEMBERED).write_bytes(f"{key}\n{junk}".encode("utf-8", "surrogateescape"))
     assert open_sandbox(kind(tmp_path), tmp_path).holds
+
+
+def test_a_session_that_remembers_loads_little(tmp_path: Path) -> None:
+    """What probes is loaded in the probe's process only."""
+    heavy = {"ctypes", "subprocess", "ralph.sandbox.probe"}
+    code = f"import sys, ralph.sandbox.box; print(sorted({heavy} & set(sys.modules)))"
+    root = str(Path(__file__).resolve().parents[2])
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_home_that_cannot_be_written_to(tmp_path: Path) -> None:
+    need(BUBBLEWRAP)
+    sandbox = open_sandbox(kind(tmp_path), tmp_path / "missing")
+    assert sandbox.holds
 
 
 def test_off_is_off(tmp_path: Path) -> None:

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ralph.sandbox import landlock
-from ralph.sandbox.backends import LANDLOCK
+from ralph.sandbox.backends import LANDLOCK, landlock_words
 from tests.sandbox.needs import need
 
 
 def confined(tmp_path: Path, *program: str, network: bool = False) -> subprocess.CompletedProcess[str]:
     need(LANDLOCK)
-    line = [*landlock.words([str(tmp_path)], network=network), *program]
+    line = [*landlock_words([tmp_path], network=network), *program]
     return subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
 
 
@@ -80,7 +79,7 @@ def test_root_keeps_no_power_over_it(tmp_path: Path) -> None:
 
 def test_a_rule_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
     need(LANDLOCK)
-    line = [*landlock.words([str(tmp_path / "missing")], network=False), "echo", "ran"]
+    line = [*landlock_words([tmp_path / "missing"], network=False), "echo", "ran"]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("", 1)
     assert "could not be set up" in done.stderr

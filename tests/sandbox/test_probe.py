@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from ralph.sandbox import landlock
-from ralph.sandbox.backends import BUBBLEWRAP, LANDLOCK, NONE, Backend
+from ralph.sandbox.backends import BUBBLEWRAP, LANDLOCK, NONE, Backend, landlock_words
 from ralph.sandbox.confinement import Confinement
-from ralph.sandbox.probe import WHAT, Report, probe
+from ralph.sandbox.probe import probe
+from ralph.sandbox.report import WHAT, Report
 from tests.sandbox.needs import kind, missing, need
 
 Change = Callable[[Confinement], Callable[[list[str]], list[str]]]
@@ -169,7 +170,7 @@ def test_workspace_probe(tmp_path: Path) -> None:
 
 def test_create_probe_without_placeholders(tmp_path: Path) -> None:
     need(BUBBLEWRAP)
-    report = probe(replace(BUBBLEWRAP, masks=False), kind(tmp_path), tmp_path)
+    report = probe(BUBBLEWRAP._replace(masks=False), kind(tmp_path), tmp_path)
     assert outcomes(report)["create"] == "did not hold"
 
 
@@ -216,14 +217,14 @@ def test_landlock_network_probe(tmp_path: Path, name: str) -> None:
     need(LANDLOCK)
 
     def open_words(given: Confinement) -> list[str]:
-        return landlock.words([str(given.workspace), str(given.scratch)], network=True)
+        return landlock_words([given.workspace, given.scratch], network=True)
 
-    assert outcomes(probe(replace(LANDLOCK, words=open_words), kind(tmp_path), tmp_path))[name] == "did not hold"
+    assert outcomes(probe(LANDLOCK._replace(words=open_words), kind(tmp_path), tmp_path))[name] == "did not hold"
 
 
 def test_landlock_outside_probe(tmp_path: Path) -> None:
     need(LANDLOCK)
-    wide = replace(LANDLOCK, words=lambda given: landlock.words([str(given.workspace.parent)], network=False))
+    wide = LANDLOCK._replace(words=lambda given: landlock_words([given.workspace.parent], network=False))
     seen = outcomes(probe(wide, kind(tmp_path), tmp_path))
     assert (seen["outside"], seen["links"]) == ("did not hold", "did not hold")
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +282,7 @@ def test_it_is_started_as_launch_says_and_again_when_the_witness_changes(tmp_pat
     witness = [1]
 
     def launch(argv: Sequence[str], env: Mapping[str, str]) -> Launched:
-        return replace(plain(["env", "MARKED=yes", *argv], env), witness=(witness[0],))
+        return plain(["env", "MARKED=yes", *argv], env)._replace(witness=(witness[0],))
 
     async def body(ask: Ask) -> None:
         assert (await ask("import os; x = 1; os.environ['MARKED']"))["stdout"] == "'yes'\n"
