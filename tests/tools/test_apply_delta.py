@@ -225,6 +225,12 @@ FAILURES = {
     "directory": (GOOD + "--- a/folder\n+++ b/folder\n@@ -1 +1 @@\n-x\n+y\n", "is a directory"),
     "same file by another name": (GOOD + "--- a/link\n+++ b/link\n@@ -1 +1 @@\n-1\n+x\n", "are the same file"),
     "symbolic link to delete": (GOOD + "--- a/link2\n+++ /dev/null\n@@ -1 +0,0 @@\n-2\n", "link2 is a symbolic link"),
+    "write fails after a mode change and a rename": (
+        "diff --git a/two b/two\nold mode 100755\nnew mode 100644\n"
+        "diff --git a/three b/new/four\nrename from three\nrename to new/four\n"
+        "diff --git a/one/under b/one/under\nnew file mode 100755\n",
+        "was put back",
+    ),
     "write fails at the end": (GOOD + "--- /dev/null\n+++ b/two/under\n@@ -0,0 +1 @@\n+x\n", "was put back"),
 }
 
