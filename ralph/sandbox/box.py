@@ -101,11 +101,13 @@ def open_sandbox(given: Confinement, home: Path, *, again: bool = False) -> Sand
 def _check(given: Confinement, base: Path) -> Report:
     import subprocess
 
-    kind = json.dumps({"mode": given.mode, "network": given.network, "base": str(base),
+    program = which(bubblewrap.PROGRAM)
+    kind = json.dumps({"mode": given.mode, "network": given.network, "base": str(base), "bubblewrap": bool(program),
                        "private": list(map(str, given.private)), "needed": list(map(str, given.needed))})  # fmt: skip
     here = Path(__file__).resolve()
     words = [sys.executable, "-P", str(here.with_name("check.py")), kind]
-    env = {"PATH": os.defpath, "PYTHONPATH": str(here.parents[2])}
+    path = f"{Path(program).parent}:{os.defpath}" if program else os.defpath
+    env = {"PATH": path, "PYTHONPATH": str(here.parents[2])}
     try:
         done = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
                               check=False)  # fmt: skip

@@ -10,22 +10,27 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ralph.sandbox import bubblewrap, landlock
+from ralph.sandbox import landlock
 from ralph.sandbox.backends import BUBBLEWRAP, LANDLOCK, Backend
 from ralph.sandbox.confinement import Confinement
 from ralph.sandbox.probe import probe
 from ralph.sandbox.report import Report, to_json
 
 
-def available() -> list[Backend]:
-    """What is installed, best first; whether it works is for the probe to find out."""
-    found = [BUBBLEWRAP] if bubblewrap.installed() else []
+def available(*, with_bubblewrap: bool) -> list[Backend]:
+    """What may be tried, best first; whether it works is for the probe to find out."""
+    found = [BUBBLEWRAP] if with_bubblewrap else []
     return [*found, LANDLOCK] if landlock.abi() > 0 else found
 
 
-def check(like: Confinement, base: Path) -> Report:
+def check(text: str) -> Report:
+    """`text`: the kind of confinement and the directory to try it in, as box.py writes them."""
+    given: dict[str, Any] = json.loads(text)
+    base = Path(given["base"])
+    like = Confinement(given["mode"], base, base, network=given["network"], private=tuple(map(Path, given["private"])),
+                       needed=tuple(map(Path, given["needed"])))  # fmt: skip
     problems = []
-    for backend in available():
+    for backend in available(with_bubblewrap=given["bubblewrap"]):
         report = probe(backend, like, base)
         if report.rows:
             return report
@@ -33,14 +38,5 @@ def check(like: Confinement, base: Path) -> Report:
     return Report("none", problem="; ".join(problems) or "neither bubblewrap nor Landlock is here")
 
 
-def unpack(text: str) -> tuple[Confinement, Path]:
-    """The kind of confinement and the directory to try it in, as box.py writes them."""
-    given: dict[str, Any] = json.loads(text)
-    base = Path(given["base"])
-    like = Confinement(given["mode"], base, base, network=given["network"], private=tuple(map(Path, given["private"])),
-                       needed=tuple(map(Path, given["needed"])))  # fmt: skip
-    return like, base
-
-
 if __name__ == "__main__":
-    sys.stdout.write(to_json(check(*unpack(sys.argv[1]))))
+    sys.stdout.write(to_json(check(sys.argv[1])))

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from ralph.sandbox.backends import Backend
+from ralph.sandbox.bubblewrap import installed
 from ralph.sandbox.check import available
 from ralph.sandbox.confinement import Confinement, Mode, confine
 
 
 def need(backend: Backend) -> None:
-    if backend not in available():
+    if backend not in available(with_bubblewrap=installed()):
         missing(f"{backend.name} is not available on this machine")
 
 

@@ -298,6 +298,23 @@ def test_a_home_that_cannot_be_written_to(tmp_path: Path) -> None:
     assert sandbox.holds
 
 
+def test_without_bubblewrap_it_is_landlock_or_nothing(tmp_path: Path) -> None:
+    need(LANDLOCK)
+    code = (
+        "import pathlib, sys; from ralph.sandbox.confinement import confine;"
+        "from ralph.sandbox.box import open_sandbox;"
+        "here = pathlib.Path(sys.argv[1]); (here / 'w').mkdir();"
+        "print(open_sandbox(confine('workspace', here / 'w', here / 's'), here).state())"
+    )
+    root = str(Path(__file__).resolve().parents[2])
+    env = {"PATH": str(tmp_path), "PYTHONPATH": root}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("landlock: workspace, network off, ")
+    assert "(not: hidden, replace, create, git" in done.stdout
+
+
 def test_off_is_off(tmp_path: Path) -> None:
     sandbox = open_sandbox(kind(tmp_path, "off"), tmp_path)
     assert (sandbox.state(), sandbox.holds, sandbox.backend) == ("off", False, NONE)
