@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ralph import __version__
 from ralph.config import Config
 from ralph.core.agent import Agent
 from ralph.core.events import Event, Notice, Reply
-from ralph.core.gate import Approver, Gate, Judgement
+from ralph.core.gate import Answer, Approver, Gate, Judgement, Question
 from ralph.core.messages import Block, Message, ToolCall, ToolResult
 from ralph.core.provider import Provider
 from ralph.core.runner import Runner
-from ralph.core.tools import Tool, Toolbox
+from ralph.core.tools import Tool, Toolbox, ToolSpec
 from ralph.errors import ConfigError
 from ralph.net import Http, Retrial
-from ralph.policy.allowlist import Entry, built_in, read_entry, read_flag
+from ralph.place import Place, Wishes
+from ralph.policy.categories import defaults
 from ralph.policy.environment import child_environment
-from ralph.policy.paths import follow
-from ralph.policy.rules import Rules
 from ralph.providers import create
 from ralph.providers.choose import Choice
 from ralph.providers.wire import ProviderSettings
@@ -34,25 +34,16 @@ from ralph.tools.loader import load_folder
 from ralph.tools.python import Interpreter, python_tool
 from ralph.tools.todo import Todos, todo_tools
 
+if TYPE_CHECKING:
+    from asyncio import Task
+
+    from ralph.policy.rules import Rules
+
 
 def shipped(name: str) -> Path:
     """A file or folder that comes with Ralph: beside the package in a checkout, inside it when installed."""
     inside = Path(__file__).parent / "shipped" / name
     return inside if inside.exists() else Path(__file__).parent.parent / name
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where and as whom a session runs. `env` is the environment the program was started with."""
-
-    cwd: Path
-    home: Path
-    env: Mapping[str, str]
-    trusted: bool = True
-
-    @property
-    def sessions(self) -> Path:
-        return self.home / "sessions"
 
 
 @dataclass
@@ -66,13 +57,15 @@ class App:
     prepare: Prepare
     transcript: Transcript
     tools: Toolbox
-    rules: Rules
+    policy: LatePolicy
     http: Http
     python: Interpreter
+    warming: Task[None]
     notices: list[Notice] = field(default_factory=list)
 
     async def turn(self, prompt: str, attached: tuple[Block, ...] = ()) -> AsyncGenerator[Event, None]:
         """The events of one turn, each written to the session file before it is passed on."""
+        self.policy.load_soon()
         notices, self.notices = self.notices, []
         for notice in notices:
             yield notice
@@ -91,7 +84,11 @@ class App:
         self.prepare.forget()
 
     def is_protected(self, path: Path) -> bool:
-        return bool(self.rules.protected.why(follow(str(path), str(self.place.cwd))))
+        return self.policy.rules.protects(str(path))
+
+    @property
+    def categories(self) -> dict[str, str]:
+        return {**defaults(sandbox_holds=False), **self.config.approval_gates.categories}
 
     def about(self) -> dict[str, Any]:
         """What the first line of `--json` and the status line say of this session."""
@@ -101,11 +98,15 @@ class App:
             "model": f"{self.agent.provider.name}:{self.agent.provider.model}",
             "tools": [spec.name for spec in self.tools.specs],
             "cwd": str(self.place.cwd),
-            "gate": {"enabled": self.config.approval_gates.enabled, "categories": dict(self.rules.categories)},
+            "gate": {"enabled": self.config.approval_gates.enabled, "categories": self.categories},
             "sandbox": {"mode": "off", "state": "none: programs run with your authority"},
         }
 
     async def close(self) -> None:
+        import asyncio
+
+        self.warming.cancel()
+        await asyncio.wait({self.warming})
         await self.python.close()
         await self.agent.provider.close()
         await self.http.close()
@@ -122,31 +123,24 @@ class NoWitness:
         return None
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What the command line asks of a session. `session`: an id to resume, `latest`, or None for a new one."""
-
-    session: str | None = None
-    system_prompt: Path | None = None
-    output_schema: Mapping[str, Any] | None = None
-    allow: tuple[str, ...] = ()
-    attended: bool = True
-
-
 async def open_app(place: Place, config: Config, choice: Choice, approver: Approver, http: Http, wishes: Wishes) -> App:
     """Build a session. Raises RalphError; nothing is left running then but what the caller made."""
+    import asyncio
+
     child_env = child_environment(place.env)
     transcript, history = _open_session(place, wishes.session)
     system = system_prompt(place, wishes.system_prompt)
-    allowlist = [*built_in(), *map(read_entry, config.approval_gates.allowlist), *map(read_flag, wishes.allow)]
     status = Status(place.cwd, child_env)
     await status.start()
     provider = make_provider(config, choice, http)
+    warming = asyncio.create_task(_warm(http, choice.api_url))  # connects while the rest is built
     scratch = place.home / "scratch" / transcript.id
     python = Interpreter()
     tools, warnings = make_tools(place, [*todo_tools(Todos()), python_tool(python)])
-    rules = make_rules(place, config, allowlist, attended=wishes.attended)
-    gate = Gate(tools, rules, approver, NoWitness())
+    policy = LatePolicy(place, config, wishes)
+    if config.approval_gates.allowlist or wishes.allow:
+        assert policy.rules  # a bad entry is an error at once, not at the first call
+    gate = Gate(tools, policy, approver, NoWitness())
     runner = Runner(gate, cwd=place.cwd, scratch=scratch, env=child_env, finish=Cap(scratch))
     prepare = Prepare(
         (system, context_text(place, config, await status.text(), wishes.output_schema)), tools,
@@ -154,7 +148,12 @@ async def open_app(place: Place, config: Config, choice: Choice, approver: Appro
     )  # fmt: skip
     agent = Agent(provider, prepare, runner, max_steps=config.limits.max_steps, history=history)
     notices = [Notice(text, "tool_file", "warning") for text in warnings]
-    return App(place, config, choice, agent, prepare, transcript, tools, rules, http, python, notices)
+    return App(place, config, choice, agent, prepare, transcript, tools, policy, http, python, warming, notices)
+
+
+async def _warm(http: Http, url: str) -> None:
+    if url:
+        await http.warm(url)
 
 
 def make_http(config: Config) -> Http:
@@ -180,18 +179,38 @@ def make_tools(place: Place, builtins: list[Tool]) -> tuple[Toolbox, list[str]]:
     return box, [*warnings, *more]
 
 
-def make_rules(place: Place, config: Config, allowlist: list[Entry], *, attended: bool) -> Rules:
-    gates = config.approval_gates
-    return Rules(
-        cwd=str(place.cwd), home=str(place.home), tilde=place.env.get("HOME", ""),
-        categories=gates.categories, origins=_origins(config), allowlist=allowlist,
-        yolo=not gates.enabled, attended=attended,
-    )  # fmt: skip
+class LatePolicy:
+    """The rules, loaded when the first call is judged or while the model thinks: that takes 25 ms."""
 
+    def __init__(self, place: Place, config: Config, wishes: Wishes) -> None:
+        self._given = place, config, wishes
+        self._rules: Rules | None = None
+        self._loading = threading.Lock()
 
-def _origins(config: Config) -> dict[str, str]:
-    prefix = "approval_gates.categories."
-    return {name.removeprefix(prefix): where for name, where in config.origins.items() if name.startswith(prefix)}
+    @property
+    def rules(self) -> Rules:
+        with self._loading:
+            if self._rules is None:
+                from ralph.rulebook import make_rules  # noqa: PLC0415  # see above
+
+                place, config, wishes = self._given
+                self._rules = make_rules(place, config, wishes)
+            return self._rules
+
+    def load_soon(self, after_s: float = 0.1) -> None:
+        """In the background, once the request is surely on its way."""
+        timer = threading.Timer(after_s, lambda: self.rules)
+        timer.daemon = True
+        timer.start()
+
+    def judge(self, call: ToolCall, spec: ToolSpec) -> Judgement:
+        return self.rules.judge(call, spec)
+
+    def learn(self, question: Question, answer: Answer) -> None:
+        self.rules.learn(question, answer)
+
+    def refresh(self, judgement: Judgement, call: ToolCall, spec: ToolSpec) -> Judgement | None:
+        return self.rules.refresh(judgement, call, spec)
 
 
 def context_text(place: Place, config: Config, git: str, schema: Mapping[str, Any] | None) -> str:

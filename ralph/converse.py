@@ -59,7 +59,7 @@ def _clear(app: App) -> Run:
 
 def _tools(app: App) -> Run:
     async def run(_rest: str) -> str:
-        rows = [(s.name, s.category, app.rules.categories.get(s.category, "gate"), s.description)
+        rows = [(s.name, s.category, app.categories.get(s.category, "gate"), s.description)
                 for s in app.tools.specs]  # fmt: skip
         return table(("tool", "category", "gate", "what it does"), rows)
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ralph.app import Place, make_tools, shipped
+from ralph.app import make_tools, shipped
 from ralph.config import FILE, Config, load, read_file
 from ralph.errors import RalphError
+from ralph.place import Place
 from ralph.policy.trust import Trust, ralph_files
 
 State = Literal["ok", "warning", "failed"]

@@ -11,13 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ralph.app import Place, Wishes, make_http, open_app, working_directory
+from ralph.app import make_http, open_app, working_directory
 from ralph.config import CATEGORIES, Loaded, home_directory, load
 from ralph.core.events import Notice
 from ralph.core.messages import Block
 from ralph.errors import ConfigError, Interrupted, RalphError
 from ralph.job import run_job
 from ralph.options import Options
+from ralph.place import Place, Wishes
 from ralph.policy.trust import Trust, ralph_files
 from ralph.providers.choose import Choice, choose
 from ralph.providers.detect import find_local

@@ -17,11 +17,12 @@ LAYERS = [
     {"commands"},
     {"job", "doctor", "converse"},
     {"app"},
+    {"rulebook"},
     {"ui", "subagents"},
     {"tools", "session"},
     {"providers", "policy", "sandbox", "audit", "undo", "memory", "mcp", "ingest"},
     {"core"},
-    {"net", "config", "options"},
+    {"net", "config", "options", "place"},
     {"errors"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

@@ -6,11 +6,12 @@ import json
 from dataclasses import asdict, fields
 from typing import Any
 
-from ralph.app import Place, make_tools
+from ralph.app import make_tools
 from ralph.commands.shown import Show, Shown, group
 from ralph.config import FILE, SECRET, Config, load, schema
 from ralph.doctor import examine
 from ralph.errors import ConfigError
+from ralph.place import Place
 from ralph.policy.trust import Trust
 from ralph.tools.python import Interpreter, python_tool
 from ralph.tools.todo import Todos, todo_tools

@@ -6,16 +6,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ralph.app import Place, make_rules, make_tools
+from ralph.app import make_tools
 from ralph.commands.shown import Lines, Show, Shown, group
 from ralph.config import Config, load
 from ralph.core.tools import ToolSpec
 from ralph.errors import ConfigError
-from ralph.policy.allowlist import Entry, built_in, read_entry
+from ralph.place import Place, Wishes
 from ralph.policy.corpus import read_cases, run_cases, summary
 from ralph.policy.explain import as_json, as_lines, explain, read_call
 from ralph.policy.lint import lint
 from ralph.policy.rules import Rules
+from ralph.rulebook import make_rules
 from ralph.ui.table import table
 
 
@@ -72,13 +73,8 @@ def _config(place: Place) -> Config:
     return load(cwd=place.cwd, home=place.home, env=place.env, flags={}, trusted=place.trusted).config
 
 
-def _entries(config: Config) -> list[Entry]:
-    return [read_entry(row) for row in config.approval_gates.allowlist]
-
-
 def _rules(place: Place) -> Rules:
-    config = _config(place)
-    return make_rules(place, config, [*built_in(), *_entries(config)], attended=True)
+    return make_rules(place, _config(place), Wishes())
 
 
 def _specs(place: Place) -> dict[str, ToolSpec]:

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ralph.app import Place
 from ralph.commands.shown import Show, Shown, group
 from ralph.core.messages import Message, Text, ToolCall, ToolResult, dump
 from ralph.errors import ConfigError
+from ralph.place import Place
 from ralph.session.transcript import find, read_messages, sessions
 from ralph.ui.table import table
 from ralph.ui.visible import one_line, printable

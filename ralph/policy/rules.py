@@ -17,6 +17,7 @@ from ralph.policy.facts import Facts, Places, gather
 from ralph.policy.grants import Grant, Grants
 from ralph.policy.limits import Limits
 from ralph.policy.mentions import protected_mention
+from ralph.policy.paths import follow
 from ralph.policy.patterns import suggest
 from ralph.policy.protected import Protected
 
@@ -103,6 +104,10 @@ class Rules:
         for entry in self.allowlist:
             yield self._entry(entry, facts, None)
         yield self._category(facts)
+
+    def protects(self, path: str) -> bool:
+        """No call may touch this file."""
+        return bool(self.protected.why(follow(path, self.places.cwd, tilde=self.places.tilde)))
 
     def inherited(self) -> Rules:
         """The rules a subagent starts with: everything written down, nothing granted in this session."""

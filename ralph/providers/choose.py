@@ -61,6 +61,8 @@ def _named(config: Config) -> tuple[str, str]:
     prefix, colon, rest = config.model.partition(":")
     if colon and prefix in KINDS:
         return prefix, rest
+    if config.model == "reflex":
+        return "reflex", ""
     if config.provider not in ("auto", *KINDS):
         raise ConfigError(f"unknown provider {config.provider!r}", hint=f"one of auto, {', '.join(KINDS)}")
     return ("" if config.provider == "auto" else config.provider), config.model

@@ -7,7 +7,7 @@ whole of this one, so that prompt caches hold. What changes from turn to turn tr
 from __future__ import annotations
 
 import json
-import platform
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,7 +100,8 @@ class Prepare:
 def environment_text(cwd: Path, git: str, *, now: float | None = None) -> str:
     """Where and when the model works: platform, directory, date, git branch and status (at most 2 kB of it)."""
     day = time.strftime("%Y-%m-%d", time.localtime(now))
-    lines = [f"Machine: {platform.system()} {platform.machine()}", f"Working directory: {cwd}", f"Date: {day}"]
+    machine = os.uname()
+    lines = [f"Machine: {machine.sysname} {machine.machine}", f"Working directory: {cwd}", f"Date: {day}"]
     if git:
         shown = git.encode()[:STATUS_BYTES].decode(errors="ignore")
         cut = "\n[the rest of the status is cut]" if len(shown) < len(git) else ""

@@ -1,0 +1,33 @@
+"""Where a session runs and what the command line asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and as whom a session runs. `env` is the environment the program was started with."""
+
+    cwd: Path
+    home: Path
+    env: Mapping[str, str]
+    trusted: bool = True
+
+    @property
+    def sessions(self) -> Path:
+        return self.home / "sessions"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asks of a session. `session`: an id to resume, `latest`, or None for a new one."""
+
+    session: str | None = None
+    system_prompt: Path | None = None
+    output_schema: Mapping[str, Any] | None = None
+    allow: tuple[str, ...] = ()
+    attended: bool = True
