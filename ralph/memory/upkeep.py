@@ -1,0 +1,62 @@
+"""Looking after the file: is it whole, and making it small again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ralph.errors import StoreError
+from ralph.memory.database import Database
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+_TEXT_TABLES = ("words", "spellings")
+
+
+def integrity(database: Database) -> list[str]:
+    """What is wrong with the file, nothing when it is whole. Reads all of it: seconds for a large one."""
+    found: list[str] = []
+    try:
+        with database.reading() as connection:
+            found += [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            found += [f"a row of {row[0]} refers to nothing" for row in connection.execute("PRAGMA foreign_key_check")]
+    except StoreError as error:  # too damaged even to be checked
+        return [*found, str(error)]
+    for table in _TEXT_TABLES:
+        try:
+            with database.writing() as connection:
+                connection.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)")
+        except StoreError as error:
+            found.append(str(error))
+    return found
+
+
+def purge(database: Database) -> None:
+    """Make sure that what was deleted is nowhere in the file or its log.
+
+    Full text only marks a deletion and drops the words when its segments merge, so they are merged now.
+    """
+    with database.writing() as connection:
+        for table in _TEXT_TABLES:
+            connection.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
+    database.apart("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def compact(database: Database) -> int:
+    """Drop vectors that no index uses, make the full text anew, give free space back. Returns the bytes gained."""
+    database.apart("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = database.path.stat().st_size
+    with database.writing() as connection:
+        _drop_unused_vectors(connection)
+        for table in _TEXT_TABLES:
+            connection.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")
+    purge(database)
+    database.apart("VACUUM")
+    database.apart("PRAGMA wal_checkpoint(TRUNCATE)")
+    return before - database.path.stat().st_size
+
+
+def _drop_unused_vectors(connection: Connection) -> None:
+    connection.execute(
+        "DELETE FROM vectors WHERE embedder_id IS NOT (SELECT embedder_id FROM indices WHERE id = vectors.index_id)"
+    )

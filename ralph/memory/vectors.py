@@ -1,0 +1,34 @@
+"""Vectors as they are stored: float32, little-endian, finite; and exact search over many of them (numpy)."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from math import isfinite
+
+from ralph.errors import StoreError
+from ralph.memory.rows import Metric, Vector
+
+
+def packed(vector: Vector, dimension: int, metric: Metric) -> bytes:
+    """The bytes to store. StoreError when the vector has another length, is not finite or, for cosine, is zero."""
+    try:
+        numbers = array("f", vector)
+    except (TypeError, OverflowError) as error:
+        raise StoreError(f"a vector is a list of numbers: {error}") from error
+    if len(numbers) != dimension:
+        raise StoreError(f"the vector has {len(numbers)} numbers, the index takes {dimension}")
+    if not isfinite(sum(numbers)):
+        raise StoreError("the vector holds a number that is not finite (NaN, infinity, or beyond 3.4e38)")
+    if metric == "cosine" and not any(numbers):
+        raise StoreError("the vector is all zeros, which has no direction", hint="use an index of metric l2 or ip")
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def unpacked(data: bytes) -> list[float]:
+    numbers = array("f", data)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()
