@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from asyncio import Task
 
     from ralph.policy.rules import Rules
+    from ralph.sandbox.box import Sandbox
 
 
 def shipped(name: str) -> Path:
@@ -88,7 +89,7 @@ class App:
 
     @property
     def categories(self) -> dict[str, str]:
-        return {**defaults(sandbox_holds=False), **self.config.approval_gates.categories}
+        return {**defaults(sandbox_holds=self.policy.box("python").holds), **self.config.approval_gates.categories}
 
     def about(self) -> dict[str, Any]:
         """What the first line of `--json` and the status line say of this session."""
@@ -99,7 +100,7 @@ class App:
             "tools": [spec.name for spec in self.tools.specs],
             "cwd": str(self.place.cwd),
             "gate": {"enabled": self.config.approval_gates.enabled, "categories": self.categories},
-            "sandbox": {"mode": "off", "state": "none: programs run with your authority"},
+            "sandbox": self.policy.box("python").facts(),
         }
 
     async def close(self) -> None:
@@ -108,6 +109,7 @@ class App:
         self.warming.cancel()
         await asyncio.wait({self.warming})
         await self.python.close()
+        self.policy.close()
         await self.agent.provider.close()
         await self.http.close()
         self.transcript.close()
@@ -135,13 +137,16 @@ async def open_app(place: Place, config: Config, choice: Choice, approver: Appro
     provider = make_provider(config, choice, http)
     warming = asyncio.create_task(_warm(http, choice.api_url))  # connects while the rest is built
     scratch = place.home / "scratch" / transcript.id
-    python = Interpreter()
-    tools, warnings = make_tools(place, [*todo_tools(Todos()), python_tool(python)])
-    policy = LatePolicy(place, config, wishes)
+    policy = LatePolicy(place, config, wishes, scratch)
     if config.approval_gates.allowlist or wishes.allow:
         assert policy.rules  # a bad entry is an error at once, not at the first call
+    python = Interpreter(lambda argv, env: policy.box("python").launch(argv, env))
+    tools, warnings = make_tools(place, [*todo_tools(Todos()), python_tool(python)])
     gate = Gate(tools, policy, approver, NoWitness())
-    runner = Runner(gate, cwd=place.cwd, scratch=scratch, env=child_env, finish=Cap(scratch))
+    runner = Runner(
+        gate, cwd=place.cwd, scratch=scratch, env=child_env, finish=Cap(scratch),
+        launch=lambda argv, env: policy.box("shell").launch(argv, env),
+    )  # fmt: skip
     prepare = Prepare(
         (system, context_text(place, config, await status.text(), wishes.output_schema)), tools,
         budget=Budget(config.limits.max_cost_usd), output_schema=wishes.output_schema,
@@ -180,12 +185,16 @@ def make_tools(place: Place, builtins: list[Tool]) -> tuple[Toolbox, list[str]]:
 
 
 class LatePolicy:
-    """The rules, loaded when the first call is judged or while the model thinks: that takes 25 ms."""
+    """The rules and the sandbox they reckon with, made when the first call is judged or while the model thinks.
 
-    def __init__(self, place: Place, config: Config, wishes: Wishes) -> None:
-        self._given = place, config, wishes
+    Loading them takes 25 ms, which the first request does not wait for.
+    """
+
+    def __init__(self, place: Place, config: Config, wishes: Wishes, scratch: Path) -> None:
+        self._place, self._config, self._wishes, self._scratch = place, config, wishes, scratch
         self._rules: Rules | None = None
-        self._loading = threading.Lock()
+        self._boxes: dict[str, Sandbox] = {}
+        self._loading = threading.RLock()
 
     @property
     def rules(self) -> Rules:
@@ -193,15 +202,28 @@ class LatePolicy:
             if self._rules is None:
                 from ralph.rulebook import make_rules  # noqa: PLC0415  # see above
 
-                place, config, wishes = self._given
-                self._rules = make_rules(place, config, wishes)
+                holds = self.box("python").holds
+                self._rules = make_rules(self._place, self._config, self._wishes, sandbox_holds=holds)
             return self._rules
+
+    def box(self, kind: str) -> Sandbox:
+        """`python`: with a /tmp of its own. `shell`: sees the person's, where the model may have put things."""
+        with self._loading:
+            if kind not in self._boxes:
+                from ralph.rulebook import make_sandbox  # noqa: PLC0415  # see above
+
+                self._boxes[kind] = make_sandbox(self._place, self._config, self._scratch, private=kind == "python")
+            return self._boxes[kind]
 
     def load_soon(self, after_s: float = 0.1) -> None:
         """In the background, once the request is surely on its way."""
         timer = threading.Timer(after_s, lambda: self.rules)
         timer.daemon = True
         timer.start()
+
+    def close(self) -> None:
+        for box in self._boxes.values():
+            box.close()
 
     def judge(self, call: ToolCall, spec: ToolSpec) -> Judgement:
         return self.rules.judge(call, spec)

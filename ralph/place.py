@@ -24,10 +24,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the command line asks of a session. `session`: an id to resume, `latest`, or None for a new one."""
+    """What the command line asks of a session. `session`: an id to resume, `latest`, or None for a new one.
+
+    confine: every shell command runs in the sandbox, not only those that run unasked.
+    """
 
     session: str | None = None
     system_prompt: Path | None = None
     output_schema: Mapping[str, Any] | None = None
     allow: tuple[str, ...] = ()
+    confine: bool = False
     attended: bool = True

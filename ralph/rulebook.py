@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import cast
+
 from ralph.config import Config
 from ralph.place import Place, Wishes
 from ralph.policy.allowlist import built_in, read_entry, read_flag
 from ralph.policy.rules import Rules
+from ralph.sandbox.box import Sandbox, open_sandbox
+from ralph.sandbox.confinement import PRIVATE, Mode, confine
 
 
-def make_rules(place: Place, config: Config, wishes: Wishes) -> Rules:
+def make_rules(place: Place, config: Config, wishes: Wishes, *, sandbox_holds: bool = False) -> Rules:
     """Raises ConfigError for an entry that is not understood."""
     gates = config.approval_gates
     prefix = "approval_gates.categories."
@@ -16,5 +21,16 @@ def make_rules(place: Place, config: Config, wishes: Wishes) -> Rules:
     return Rules(
         cwd=str(place.cwd), home=str(place.home), tilde=place.env.get("HOME", ""),
         categories=gates.categories, origins=origins, yolo=not gates.enabled, attended=wishes.attended,
+        confine=wishes.confine, sandbox_holds=sandbox_holds,
         allowlist=[*built_in(), *map(read_entry, gates.allowlist), *map(read_flag, wishes.allow)],
     )  # fmt: skip
+
+
+def make_sandbox(place: Place, config: Config, scratch: Path, *, private: bool) -> Sandbox:
+    """Probed, or remembered from this boot. `private`: with a /tmp of its own."""
+    hidden = [place.home, *sorted(place.cwd.glob(".env*"))]
+    given = confine(
+        cast(Mode, config.sandbox.mode), place.cwd, scratch, hidden=[path for path in hidden if path.is_file()
+        or path == place.home], network=config.sandbox.network, private=PRIVATE if private else (),
+    )  # fmt: skip
+    return open_sandbox(given, place.home)

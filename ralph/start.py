@@ -163,6 +163,7 @@ async def _open_and_run(options: Options, env: Mapping[str, str], terminal: Term
         session=options.text("resume") or ("latest" if options.on("continue") else None),
         system_prompt=_under(place.cwd, options.text("system-prompt-file")),
         output_schema=schema, allow=tuple(options.many("allow")), attended=terminal is not None,
+        confine=config.origin("sandbox.mode") != "default",
     )  # fmt: skip
     choice = await choose(config, find_local)
     app = await open_app(place, config, choice, face.approver(terminal, place.cwd), make_http(config), wishes)

@@ -26,6 +26,7 @@ async def shell(
     from shutil import which
 
     from ralph.errors import ToolError
+    from ralph.sandbox.launch import plain
     from ralph.tools.process import run
 
     given = ctx.judged.get("working_dir")
@@ -37,12 +38,14 @@ async def shell(
     bash = which("bash", path=env.get("PATH"))
     words = [bash, "--noprofile", "--norc", "-c", command] if bash else ["/bin/sh", "-c", command]
     seconds = min(timeout, 600) if timeout > 0 else 30
+    started = ctx.launch(ctx.argv or words, env) if ctx.launch else plain(ctx.argv or words, env)
     ended = await run(
-        ctx.argv or words, cwd=cwd, env=env, timeout=seconds, scratch=ctx.scratch, say=ctx.say,
+        started.argv, cwd=cwd, env=started.env, timeout=seconds, scratch=ctx.scratch, say=ctx.say,
         stderr=capture_stderr, label="shell",
     )  # fmt: skip
     result = {
         "stdout": ended.stdout, "stderr": ended.stderr, "exit_code": ended.exit_code,
         "execution_time": round(ended.seconds, 3), "timed_out": ended.timed_out,
     }  # fmt: skip
-    return {**result, "note": ended.note} if ended.note else result
+    note = " ".join(filter(None, (ended.note, started.hint_for(ended.stdout + ended.stderr))))
+    return {**result, "note": note} if note else result

@@ -41,8 +41,8 @@ def read_file(path: Path) -> dict[str, Any] | None:
     """The settings in a file, checked against the known keys; None when there is no such file."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None  # an open sandbox keeps the name free with an empty directory
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}", hint="fix it or move it away") from error
     try:

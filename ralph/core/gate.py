@@ -44,7 +44,8 @@ class Judgement:
 
     deny: `error` is the name the model reads (reference: operation_denied, protected_file, rate_limited, ...), `extra`
     its further fields. ask: `remember` is the exact rule an "always" would store, None when there must be none.
-    `read_only` calls may run side by side. `argv`: a shell command judged to be one plain command.
+    `read_only` calls may run side by side. `argv`: a shell command judged to be one plain command. `confined`: its
+    processes run in the sandbox.
     """
 
     verdict: VerdictName
@@ -53,6 +54,7 @@ class Judgement:
     judged: Mapping[str, Judged] = field(default_factory=dict)
     read_only: bool = False
     dangerous: bool = False
+    confined: bool = False
     argv: tuple[str, ...] | None = None
     error: str = ""
     message: str = ""

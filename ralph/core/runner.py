@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ralph.core.events import Event, ToolFinished, ToolOutput, ToolRequested, ToolStarted
 from ralph.core.gate import Gate, Permit, Refusal
@@ -26,9 +26,12 @@ class Runner:
     """Runs the calls of one reply: asked in order, permitted read-only calls together, writers alone and in order."""
 
     def __init__(
-        self, gate: Gate, *, cwd: Path, scratch: Path, env: Mapping[str, str], finish: Finish = lambda _s, _c, out: out
-    ) -> None:
+        self, gate: Gate, *, cwd: Path, scratch: Path, env: Mapping[str, str],
+        finish: Finish = lambda _s, _c, out: out,
+        launch: Callable[[Sequence[str], Mapping[str, str]], Any] | None = None,
+    ) -> None:  # fmt: skip
         self._gate, self._cwd, self._scratch, self._env, self._finish = gate, cwd, scratch, env, finish
+        self._launch = launch
 
     async def run(self, calls: tuple[ToolCall, ...]) -> AsyncGenerator[Event | Refusal, None]:
         """Events of the batch. A Refusal that says `stop` is yielded last, as itself, for the loop to end the turn."""
@@ -76,7 +79,7 @@ class Runner:
         call = permit.call
         context = Context(
             call.id, self._cwd, self._scratch, self._env, lambda chunk: queue.put_nowait(ToolOutput(call.id, chunk)),
-            permit.judgement.judged, permit.judgement.argv,
+            permit.judgement.judged, permit.judgement.argv, self._launch if permit.judgement.confined else None,
         )  # fmt: skip
         started = time.perf_counter()
         try:

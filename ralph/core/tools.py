@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,8 @@ class Context:
     say: shows a piece of output to the person while the tool runs. cwd: the workspace. scratch: where long output is
     kept for the model to page through. env: the environment for child processes, free of provider keys.
     judged: argument name (or path inside a diff) -> the path that was judged. argv: when the gate allowed a
-    shell command as one plain command, the words to execute without a shell.
+    shell command as one plain command, the words to execute without a shell. launch: set when child processes of this
+    call must be confined: (argv, env) -> what to start instead.
     """
 
     call_id: str
@@ -56,6 +57,7 @@ class Context:
     say: Callable[[str], None] = lambda _chunk: None
     judged: Mapping[str, Judged] = field(default_factory=dict)
     argv: tuple[str, ...] | None = None
+    launch: Callable[[Sequence[str], Mapping[str, str]], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,14 +41,15 @@ class Rules:
     """The policy of one process. Directories are absolute; `allowlist` is complete (built in, settings, flags).
 
     categories: changes to the defaults. origins: category -> where that change is written. attended: a person can be
-    asked. tilde: the person's home directory.
+    asked. tilde: the person's home directory. confine: every shell command runs in the sandbox, not only those that an
+    entry lets run unasked.
     """
 
     def __init__(  # noqa: PLR0913  # plain values, all by name: the settings of one policy
         self, *, cwd: str, home: str, workspace: str = "", tilde: str = "", categories: Mapping[str, str] | None = None,
         origins: Mapping[str, str] | None = None, allowlist: Sequence[Entry] = (), yolo: bool = False,
         sandbox_holds: bool = False, attended: bool = True, limits: Limits | None = None, grants: Grants | None = None,
-        shell: str = "posix", now: Callable[[], float] = time.monotonic,
+        shell: str = "posix", confine: bool = False, now: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         real = os.path.realpath
         self.places = Places(cwd, real(workspace or cwd), home, tilde, f"{real(home)}/scratch")
@@ -58,7 +59,7 @@ class Rules:
         self.limits = limits or Limits(now)
         self.protected = Protected(home, self.places.workspace, now)
         self._origins = dict(origins or {})
-        self._yolo, self._shell, self._attended = yolo, shell, attended
+        self._yolo, self._shell, self._attended, self._confine = yolo, shell, attended, confine
 
     def judge(self, call: ToolCall, spec: ToolSpec) -> Judgement:
         facts = gather(call, spec, self.places)
@@ -114,7 +115,7 @@ class Rules:
         return Rules(
             cwd=self.places.cwd, home=self.places.home, workspace=self.places.workspace, tilde=self.places.tilde,
             categories=self.categories, origins=self._origins, allowlist=self.allowlist, yolo=self._yolo,
-            attended=self._attended, limits=self.limits, shell=self._shell,
+            attended=self._attended, limits=self.limits, shell=self._shell, confine=self._confine,
             grants=Grants(self.places.workspace, self.grants.store, self.grants.now),
         )  # fmt: skip
 
@@ -169,6 +170,7 @@ class Rules:
             verdict, check.rule, tuple(facts.effects), {name: walk.judged for name, walk in facts.walks.items()},
             read_only=facts.read_only, dangerous=dangerous,
             argv=_argv(facts) if verdict == "allow" and check.entry is not None else None,
+            confined=facts.spec.category == "shell" and (self._confine or check.entry is not None),
             error=check.error if verdict == "deny" else "", message=check.rule.text if verdict == "deny" else "",
             extra=self._extra(facts, check, verdict),
             remember=suggest(facts, shell=self._shell) if verdict == "ask" and not dangerous else None,
