@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,22 +19,25 @@ from ralph.config import FILE, Config, load, read_file
 from ralph.errors import RalphError
 from ralph.place import Place
 from ralph.policy.trust import Trust, ralph_files
+from ralph.rulebook import make_sandbox
+from ralph.sandbox.report import WHAT
 
 State = Literal["ok", "warning", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`remedy`: what to do, empty when there is nothing to do. `ms`: how long the check took."""
+    """`remedy`: what to do, empty when there is nothing to do. `ms`: how long it took. `rows`: what was tried in it."""
 
     name: str
     state: State
     detail: str
     remedy: str = ""
     ms: float = 0.0
+    rows: tuple[str, ...] = ()
 
 
-Result = tuple[State, str, str]
+Result = tuple[State, str, str] | tuple[State, str, str, tuple[str, ...]]
 
 
 def examine(cwd: Path, home: Path, env: Mapping[str, str]) -> list[Check]:
@@ -48,7 +52,7 @@ def examine(cwd: Path, home: Path, env: Mapping[str, str]) -> list[Check]:
         "tools": lambda: _tools(place),
         "git": lambda: _program("git", "changes cannot be seen or undone through git"),
         "ripgrep": lambda: _program("rg", "search_files uses its slower fallback"),
-        "bubblewrap": lambda: _program("bwrap", "the sandbox falls back to Landlock, or to none"),
+        "sandbox": lambda: _sandbox(place),
         "vector index": _vectors,
         "terminal": lambda: _terminal(env),
     }
@@ -59,10 +63,11 @@ def _timed(checks: Mapping[str, Callable[[], Result]]) -> Iterator[Check]:
     for name, check in checks.items():
         started = time.perf_counter()
         try:
-            state, detail, remedy = check()
+            state, detail, remedy, *more = check()
         except RalphError as error:
-            state, detail, remedy = "failed", error.message, error.hint
-        yield Check(name, state, detail, remedy, round((time.perf_counter() - started) * 1000, 2))
+            state, detail, remedy, *more = "failed", error.message, error.hint
+        ms = round((time.perf_counter() - started) * 1000, 2)
+        yield Check(name, state, detail, remedy, ms, more[0] if more else ())
 
 
 def _python() -> Result:
@@ -121,6 +126,18 @@ def _tools(place: Place) -> Result:
 def _program(name: str, without: str) -> Result:
     path = shutil.which(name)
     return ("ok", path, "") if path else ("warning", f"{name} is not installed: {without}", f"install {name}")
+
+
+def _sandbox(place: Place) -> Result:
+    """Tries to break out, for real, each time it is asked."""
+    config = _config(place.cwd, place.home, place.env)
+    with tempfile.TemporaryDirectory() as scratch:
+        box = make_sandbox(place, config, Path(scratch), private=True, again=True)
+        rows = tuple(f"{row.outcome}: {WHAT[row.name]} {row.detail and f'({row.detail})'}" for row in box.report.rows)
+        box.close()
+    if box.holds or config.sandbox.mode == "off":
+        return "ok", box.state(), "", rows
+    return "warning", box.state(), "install bubblewrap; until then python calls ask", rows
 
 
 def _vectors() -> Result:

@@ -26,11 +26,10 @@ def make_rules(place: Place, config: Config, wishes: Wishes, *, sandbox_holds: b
     )  # fmt: skip
 
 
-def make_sandbox(place: Place, config: Config, scratch: Path, *, private: bool) -> Sandbox:
-    """Probed, or remembered from this boot. `private`: with a /tmp of its own."""
-    hidden = [place.home, *sorted(place.cwd.glob(".env*"))]
-    given = confine(
-        cast(Mode, config.sandbox.mode), place.cwd, scratch, hidden=[path for path in hidden if path.is_file()
-        or path == place.home], network=config.sandbox.network, private=PRIVATE if private else (),
-    )  # fmt: skip
-    return open_sandbox(given, place.home)
+def make_sandbox(place: Place, config: Config, scratch: Path, *, private: bool, again: bool = False) -> Sandbox:
+    """Probed, or remembered from this boot (unless `again`). `private`: with a /tmp of its own."""
+    hidden = [place.home, *(path for path in sorted(place.cwd.glob(".env*")) if path.is_file())]
+    mode = cast(Mode, config.sandbox.mode)
+    apart = PRIVATE if private else ()
+    given = confine(mode, place.cwd, scratch, hidden=hidden, network=config.sandbox.network, private=apart)
+    return open_sandbox(given, place.home, again=again)

@@ -25,9 +25,12 @@ def add(app: Any, place: Place, show: Show) -> None:
     def doctor() -> None:
         """What works, what does not, how to fix it. No network."""
         checks = examine(place.cwd, place.home, place.env)
-        rows = [(MARKS[c.state], c.name, c.detail + (f"  -> {c.remedy}" if c.remedy else "")) for c in checks]
         failed = any(check.state == "failed" for check in checks)
-        lines = [f"{mark:<6}  {name:<13} {detail}" for mark, name, detail in rows]
+        lines: list[str] = []
+        for check in checks:
+            remedy = f"  -> {check.remedy}" if check.remedy else ""
+            lines.append(f"{MARKS[check.state]:<6}  {check.name:<13} {check.detail}{remedy}")
+            lines += [f"{'':<24}{row}" for row in check.rows]
         show(Shown({"ok": not failed, "checks": [asdict(check) for check in checks]}, "\n".join(lines), 2 * failed))
 
     _add_config(group(app, "config", "The settings: where they come from, what they may be."), place, show)
