@@ -1,0 +1,1 @@
+"""Pages in, pieces out. No network, no database, no home directory."""
