@@ -89,16 +89,17 @@ class Cutter:
 
     def _cut(self, start: int, high: int) -> int:
         """Where the piece that begins at `start` ends: the last break of the best kind that leaves it long enough."""
-        least, most = start + self._preset.least, start + self._preset.most
-        if head := self._head(least, most):
+        most = start + self._preset.most
+        if head := self._head(start + self._preset.least, most):
             return head
         window = self._text[start : min(most + _BEYOND, high)]
         for kind in self._kinds:
-            ends = [match.end() for match in kind.finditer(window)
-                    if least - start <= len(window[: match.end()].rstrip()) <= most - start]  # fmt: skip
-            for end in reversed(ends):
-                if is_edge(self._text, start + end):
-                    return start + end
+            for match in reversed(list(kind.finditer(window))):
+                kept = len(window[: match.end()].rstrip())
+                if kept < self._preset.least:
+                    break
+                if kept <= self._preset.most and is_edge(self._text, start + match.end()):
+                    return start + match.end()
         blanks = [match.end() for match in _WORD.finditer(self._text, start, most) if is_edge(self._text, match.end())]
         return blanks[-1] if blanks else edge_before(self._text, most, start)  # what follows is one word too long
 
