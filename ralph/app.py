@@ -25,6 +25,7 @@ from ralph.policy.categories import defaults
 from ralph.policy.environment import child_environment
 from ralph.providers import create
 from ralph.providers.choose import Choice
+from ralph.providers.traced import Traced
 from ralph.providers.wire import ProviderSettings
 from ralph.session.prepare import Budget, Prepare, environment_text, project_instructions, schema_instruction
 from ralph.session.repository import Status
@@ -134,7 +135,7 @@ async def open_app(place: Place, config: Config, choice: Choice, approver: Appro
     system = system_prompt(place, wishes.system_prompt)
     status = Status(place.cwd, child_env)
     await status.start()
-    provider = make_provider(config, choice, http)
+    provider = make_provider(config, choice, http, debug=wishes.debug)
     warming = asyncio.create_task(_warm(http, choice.api_url))  # connects while the rest is built
     scratch = place.home / "scratch" / transcript.id
     policy = LatePolicy(place, config, wishes, scratch)
@@ -166,12 +167,13 @@ def make_http(config: Config) -> Http:
     return Http(retrial=retrial)
 
 
-def make_provider(config: Config, choice: Choice, http: Http) -> Provider:
+def make_provider(config: Config, choice: Choice, http: Http, *, debug: bool = False) -> Provider:
     settings = ProviderSettings(
         model=choice.model, api_url=choice.api_url, api_key=choice.api_key, max_tokens=config.max_tokens,
         thinking=config.thinking or None, rows=config.models,
     )  # fmt: skip
-    return create(choice.kind, settings, http)
+    provider = create(choice.kind, settings, http)
+    return Traced(provider) if debug else provider
 
 
 def make_tools(place: Place, builtins: list[Tool]) -> tuple[Toolbox, list[str]]:
@@ -215,7 +217,7 @@ class LatePolicy:
                 self._boxes[kind] = make_sandbox(self._place, self._config, self._scratch, private=kind == "python")
             return self._boxes[kind]
 
-    def load_soon(self, after_s: float = 0.1) -> None:
+    def load_soon(self, after_s: float = 0.3) -> None:
         """In the background, once the request is surely on its way."""
         timer = threading.Timer(after_s, lambda: self.rules)
         timer.daemon = True

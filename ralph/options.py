@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "tools": "list",
     "sessions": "list | search | show | export | delete",
     "policy": "explain | test | lint | show",
+    "trust": "list | revoke",
 }
 EXIT_CODES = (
     "0 done · 1 bug · 2 usage or config · 3 a limit was reached · 4 a call was refused, nobody to ask · "

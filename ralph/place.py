@@ -34,4 +34,5 @@ class Wishes:
     output_schema: Mapping[str, Any] | None = None
     allow: tuple[str, ...] = ()
     confine: bool = False
+    debug: bool = False
     attended: bool = True

@@ -135,7 +135,7 @@ def _number(flag: str, text: str) -> float:
 
 async def _main(options: Options, env: Mapping[str, str]) -> int:
     terminal = _terminal()
-    face = face_for(as_json=options.on("json"), streaming=not options.on("no-stream"), env=env)
+    face = face_for(as_json=options.on("json"), env=env)
     try:
         return await _open_and_run(options, env, terminal, face)
     except RalphError as error:  # before there was a session: settings, trust, a session that is not there
@@ -163,7 +163,7 @@ async def _open_and_run(options: Options, env: Mapping[str, str], terminal: Term
         session=options.text("resume") or ("latest" if options.on("continue") else None),
         system_prompt=_under(place.cwd, options.text("system-prompt-file")),
         output_schema=schema, allow=tuple(options.many("allow")), attended=terminal is not None,
-        confine=config.origin("sandbox.mode") != "default",
+        confine=config.origin("sandbox.mode") != "default", debug=options.on("debug"),
     )  # fmt: skip
     choice = await choose(config, find_local)
     app = await open_app(place, config, choice, face.approver(terminal, place.cwd), make_http(config), wishes)
@@ -173,7 +173,7 @@ async def _open_and_run(options: Options, env: Mapping[str, str], terminal: Term
             from ralph.converse import converse  # noqa: PLC0415  # a one-shot job needs none of it
 
             return await converse(app, face.screen)
-        face.opened(app.about(), hold=schema is not None)
+        face.opened(app.about, hold=schema is not None, streaming=config.enable_streaming)
         attached = (*extra, *referenced(prompt, place.cwd, app.is_protected))
         return await run_job(app, prompt, face, attached=attached, timeout_s=config.limits.timeout_s, schema=schema)
     finally:

@@ -28,7 +28,7 @@ class JobFace(Protocol):
 
     def approver(self, terminal: Terminal | None, cwd: Path) -> Approver: ...
 
-    def opened(self, about: Mapping[str, Any], *, hold: bool) -> None: ...
+    def opened(self, about: Callable[[], Mapping[str, Any]], *, hold: bool, streaming: bool) -> None: ...
 
     def show(self, event: Event) -> None: ...
 
@@ -43,8 +43,8 @@ class JsonFace:
     def approver(self, terminal: Terminal | None, cwd: Path) -> Approver:
         return TerminalApprover(terminal, cwd=cwd, colour=False) if terminal else Refuse()
 
-    def opened(self, about: Mapping[str, Any], *, hold: bool) -> None:
-        self._lines.init(**about)
+    def opened(self, about: Callable[[], Mapping[str, Any]], *, hold: bool, streaming: bool) -> None:
+        self._lines.init(**about())
 
     def result(self, *, exit_code: int, error: RalphError | None = None) -> None:
         self._lines.result(exit_code=exit_code, error=error)
@@ -53,8 +53,8 @@ class JsonFace:
 class ScreenFace:
     """`streaming` False: each answer is shown when it is whole. A held one (it must fit a form) comes last, alone."""
 
-    def __init__(self, out: TextIO, err: TextIO, *, colour: bool, streaming: bool) -> None:
-        self._out, self._err, self._colour, self._streaming = out, err, colour, streaming
+    def __init__(self, out: TextIO, err: TextIO, *, colour: bool) -> None:
+        self._out, self._err, self._colour, self._streaming = out, err, colour, True
         self.screen = screen_for(out, err, colour=colour)
         self._hold = False
         self._held = ""
@@ -64,8 +64,8 @@ class ScreenFace:
             return Refuse()
         return TerminalApprover(terminal, cwd=cwd, colour=self._colour, settle=self.screen.settle)
 
-    def opened(self, about: Mapping[str, Any], *, hold: bool) -> None:
-        self._hold = hold
+    def opened(self, about: Callable[[], Mapping[str, Any]], *, hold: bool, streaming: bool) -> None:
+        self._hold, self._streaming = hold, streaming
 
     def show(self, event: Event) -> None:
         if isinstance(event, TextDelta) and (self._hold or not self._streaming):
@@ -86,11 +86,11 @@ class ScreenFace:
             self.screen.note(totals)
 
 
-def face_for(*, as_json: bool, streaming: bool, env: Mapping[str, str]) -> JobFace:
+def face_for(*, as_json: bool, env: Mapping[str, str]) -> JobFace:
     if as_json:
         return JsonFace(sys.stdout)
     colour = not env.get("NO_COLOR") and env.get("TERM") != "dumb"
-    return ScreenFace(sys.stdout, sys.stderr, colour=colour, streaming=streaming)
+    return ScreenFace(sys.stdout, sys.stderr, colour=colour)
 
 
 def asker(terminal: Terminal) -> Callable[[str], bool]:
