@@ -17,7 +17,7 @@ from ralph.errors import ToolError
 from ralph.policy.facts import Facts, Places, path_arguments
 from ralph.policy.globbing import could_name
 from ralph.policy.paths import follow
-from ralph.policy.pathwords import directories, path_words
+from ralph.policy.pathwords import directories, handed_on, path_words
 from ralph.policy.protected import Protected
 from ralph.policy.shell import Command, Simple, parse
 
@@ -89,6 +89,10 @@ def _shell_words(command: Command, cwd: str) -> Iterator[str]:
         if reads_names:
             yield from simple.stdin.split()
             yield from simple.argv[1:] if simple.argv[:1] in (("echo",), ("printf",)) else ()
+    yield from handed_on(command.simples, command.text)
+    if re.search(r"\$\{\w+[#%/^,@]", command.text):  # what is cut out of a value may be any name
+        cut = re.sub(r"\$\{\w+[#%/^,@][^}]*\}", "*", command.text)
+        yield from (part.strip("\"'") for part in re.split(r"[\s;&|<>]+", cut) if "*" in part)
     if "extglob" in command.text:
         yield from re.split(r"[\s;&|<>]+", re.sub(r"[@!?+*]\([^()]*\)", "*", command.text))
     if "dotglob" in command.text:  # with it `*` takes in names that begin with a dot
@@ -127,8 +131,12 @@ def _in_code(simple: Simple, cwd: str, places: Places, protected: Protected) -> 
     if not _CODE_PROGRAM.fullmatch(program):
         return None
     for word in (*simple.argv[1:], simple.stdin):
-        for text in re.findall(r"[\"'`]([^\"'`\n]+)[\"'`]|\b[rRwW]\s+(\S+)", word):
-            quoted = (text[0] or text[1]).lstrip("<>+| ")
+        if "awk" in program and not re.search(r"getline|system|[<>|]", word):
+            continue  # it prints and compares, but opens nothing
+        for text in (*re.split(r"[\"'`\n]", word)[1:-1], *re.findall(r"\b[rRwW]\s+(\S+)", word)):
+            quoted = text.lstrip("<>+| ")
+            if not quoted:
+                continue
             if reason := _judge_loose(quoted, cwd, places, protected):
                 return quoted, reason
     return None

@@ -34,10 +34,14 @@ _TEXT_LONG = re.compile(
 )
 _TEXT_SHORT = {  # letters of options whose value is no path
     "grep": "eABCmdD", "egrep": "eABCmdD", "fgrep": "eABCmdD", "zgrep": "eABCmdD", "rg": "eABCmtTjMrEd", "ag": "ABCm",
-    "ack": "ABCm", "git": "mSGnUcO", "tree": "IPL", "ls": "IwT", "fd": "EedtcSx", "fdfind": "EedtcSx", "diff": "xIU",
+    "ack": "ABCm", "git": "mSGnUcO", "tree": "IPL", "ls": "IwT",
+    "eza": "I", "exa": "I", "fd": "EedtcSx", "fdfind": "EedtcSx", "diff": "xIU",
     "zip": "x", "sed": "e", "gsed": "e", "awk": "vF", "gawk": "vF", "mawk": "vF", "curl": "HAXum", "xargs": "IndPLs",
     "head": "nc", "tail": "nc", "cut": "dfcb", "sort": "kt", "docker": "e", "gh": "tb", "du": "d", "wc": "", "yq": "p",
 }  # fmt: skip
+_SCRIPTED = _words("vi vim nvim ex emacs sqlite3 duckdb psql mysql tmux screen at batch gdb")
+"""Programs that take lines of their own language as words or on their input."""
+_LISTING = _words("ls du eza exa")
 _GIT_TALK = frozenset({"check-ignore", "ls-files", "status", "check-attr", "config"})
 _FIND_PATTERNS = _words("-name -iname -path -ipath -wholename -iwholename -regex -iregex -lname -ilname")
 _FIND_ACTS = _words("-exec -execdir -ok -okdir -delete -fprint -fls")
@@ -60,6 +64,11 @@ def path_words(simple: Simple) -> Iterator[str]:
         for source in simple.upstream:
             yield from source[1:]
     if program in _TALKERS:
+        return
+    if program in _SCRIPTED:
+        yield from (part for word in (*argv[1:], simple.stdin) if " " in word for part in word.split())
+    if program in ("test", "[", "[["):
+        yield from _compared(argv)
         return
     if program in ("find", "gfind"):
         yield from _find(argv)
@@ -96,7 +105,7 @@ def _operands(program: str, argv: tuple[str, ...]) -> Iterator[str]:
                     at += len(values)
         elif pattern_first:
             pattern_first = False
-        else:
+        elif program not in _LISTING or "/" in word or not re.search(r"[*?\[]", word):  # `ls .*` opens nothing
             yield word
 
 
@@ -123,6 +132,28 @@ def _find(argv: tuple[str, ...]) -> Iterator[str]:
                 yield word.rpartition("/")[2]
         elif not word.startswith("-"):
             yield word
+
+
+def _compared(argv: tuple[str, ...]) -> Iterator[str]:
+    """Operands of a test that are files: not what is compared as text."""
+    signs = ("=", "==", "!=", "=~", "<", ">")
+    for at, word in enumerate(argv[1:], 1):
+        if not {argv[at - 1], *argv[at + 1 : at + 2]} & {*signs} and argv[at - 1] not in ("-n", "-z"):
+            yield word
+
+
+def handed_on(simples: tuple[Simple, ...], text: str) -> Iterator[str]:
+    """Words put where a later `$name` may pick them up, when some word is such a name that nobody has resolved."""
+    if not any("$" in word for simple in simples if simple.argv[0:1] != ("echo",) for word in simple.argv):
+        return
+    for simple in simples:
+        if simple.argv[:1] and simple.argv[0] in _SETTING:
+            yield from simple.argv[1:]
+    for chosen in re.findall(r"\bselect\s+\w+\s+in\s+([^;\n]*)", text):
+        yield from chosen.split()
+
+
+_SETTING = _words("declare typeset export readonly local set printf")
 
 
 def directories(simples: tuple[Simple, ...]) -> Iterator[str]:

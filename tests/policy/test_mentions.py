@@ -50,3 +50,17 @@ def test_pieces_of_a_word() -> None:
     assert ".env" in set(pieces("-f.env"))
     assert "/w/.env" in set(pieces("file:///w/.env"))
     assert list(pieces("https://example.com/.env")) == []
+
+
+_TEXT = """
+    cat test [ [[ ]] find -name git -C -e -- = $x ${x#y} $( ) ` ' " \\ | && ; < > << <<< { } a,b * ? [a ~ ~x / . .. # -
+    awk python -c xargs if for in do done select rm env =b @ : grep jq -f --rawfile sed ls cd node ln -s printf
+    \u202e \u00e9
+"""
+_BITS = st.sampled_from([*_TEXT.split(), "\n"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_BITS, max_size=10), st.sampled_from([" ", ""]))
+def test_any_text_gets_a_verdict(bits: list[str], between: str) -> None:
+    assert verdict(between.join(bits)) in ("allow", "ask", "deny")
