@@ -25,8 +25,10 @@ from ralph.policy.categories import defaults
 from ralph.policy.environment import child_environment
 from ralph.providers import create
 from ralph.providers.choose import Choice
+from ralph.providers.models import row
 from ralph.providers.traced import Traced
 from ralph.providers.wire import ProviderSettings
+from ralph.session.compact import Compactor
 from ralph.session.prepare import Budget, Prepare, environment_text, project_instructions, schema_instruction
 from ralph.session.repository import Status
 from ralph.session.results import Cap
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
 
     from ralph.policy.rules import Rules
     from ralph.sandbox.box import Sandbox
+
+
+OVERHEAD = 6_000
+"""Tokens kept free for the system prompt, the tools and the answer."""
 
 
 def shipped(name: str) -> Path:
@@ -151,6 +157,7 @@ async def open_app(place: Place, config: Config, choice: Choice, approver: Appro
     prepare = Prepare(
         (system, context_text(place, config, await status.text(), wishes.output_schema)), tools,
         budget=Budget(config.limits.max_cost_usd), output_schema=wishes.output_schema,
+        shorten=Compactor(config.context_window or row(choice.model, config.models, choice.api_url).context, OVERHEAD),
     )  # fmt: skip
     agent = Agent(provider, prepare, runner, max_steps=config.limits.max_steps, history=history)
     notices = [Notice(text, "tool_file", "warning") for text in warnings]

@@ -64,6 +64,7 @@ class Prepare:
         self._system, self._tools, self.budget = system, tools, budget
         self._recall, self._shorten, self._output_schema = recall, shorten, output_schema
         self._attached: dict[int, str] = {}
+        self._views: dict[int, Message] = {}
         self._notices: list[Event] = []
 
     def notice(self, text: str, topic: str = "") -> None:
@@ -73,6 +74,7 @@ class Prepare:
     def forget(self) -> None:
         """The history starts anew: nothing recalled for the old one belongs to it."""
         self._attached.clear()
+        self._views.clear()
 
     async def __call__(self, history: list[Message]) -> Request:
         self.budget.check()
@@ -93,8 +95,13 @@ class Prepare:
         return Request(self._system, messages, self._tools.specs, notices, self._output_schema)
 
     def _with_recalled(self, index: int, message: Message) -> Message:
+        """The same object each time, so that its encoding can be kept."""
         text = self._attached.get(index)
-        return Message(message.role, (Text(text), *message.blocks)) if text else message
+        if not text:
+            return message
+        if index not in self._views:
+            self._views[index] = Message(message.role, (Text(text), *message.blocks))
+        return self._views[index]
 
 
 def environment_text(cwd: Path, git: str, *, now: float | None = None) -> str:
