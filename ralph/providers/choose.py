@@ -12,7 +12,7 @@ from ralph.providers.detect import Found
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 OPENAI_URL = "https://api.openai.com/v1"
-DEFAULT_MODELS = {"anthropic": "claude-sonnet-4-5", "openai": "gpt-5-mini", "responses": "gpt-5-mini"}
+DEFAULT_MODELS = {"anthropic": "claude-sonnet-5-5", "openai": "gpt-5-mini", "responses": "gpt-5-mini"}
 
 
 @dataclass(frozen=True, slots=True)
