@@ -1,9 +1,9 @@
 """What a shell command would do, as facts, and whether it may run unasked.
 
 Nothing here runs anything or decides: the rules do, with these facts. A command may run unasked under an allowlist
-entry when it is one plain command, its words begin with the entry's words, it is not dangerous, and nothing in it goes beyond
-the ordinary work of the program and sub-command that the entry names: no argument runs another program, writes a file
-of its own choosing, reads a secret or destroys work. Words the entry itself spells out are the person's own.
+entry when it is one plain command, its words begin with the entry's words, it is not dangerous, and nothing in it goes
+beyond the ordinary work of the program and sub-command that the entry names: no argument runs another program, writes
+a file of its own choosing, reads a secret or destroys work. Words the entry itself spells out are the person's own.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from ralph.core.gate import Effect
 from ralph.policy.danger import danger
 from ralph.policy.globs import TooManyNames, expand
-from ralph.policy.kinds import Finding, secret_path, value_of
-from ralph.policy.programs import NEVER, Reading, judge
+from ralph.policy.kinds import NEVER, Finding, secret_path, value_of
+from ralph.policy.programs import Reading, judge
 from ralph.policy.shell import Command, Simple, parse
 from ralph.policy.wrappers import is_wrapper
 

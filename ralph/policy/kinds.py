@@ -17,13 +17,16 @@ from ralph.policy.scripts import awk, jq, sed
 from ralph.policy.sensitive import runs_later, secret
 from ralph.policy.tables import table
 
-_FIXED = {"run": "executes", "host": "contacts", "secret": "secret", "unknown": "unknown", "delete": "deletes",
+NEVER = 1_000_000  # the index of a word no entry can reach
+
+FIXED = {"run": "executes", "host": "contacts", "secret": "secret", "unknown": "unknown", "delete": "deletes",
           "clock": "writes", "history": "history"}  # fmt: skip
 _SCRIPTS = {"sed": sed, "awk": awk, "jq": jq}
 _NEVER = {"never": ("executes", "what {word!r} makes of it is not in the table"),
           "lost": ("deletes", "the present content of {word!r} is lost"),
           "shellscript": ("executes", "the script {word!r} is not named by the entry")}  # fmt: skip
 _PUNCTUATION = ("!", "(", ")", ",")  # of find and test
+_LONGEST_SCRIPT = 4_096  # characters
 _HERE = "/workspace"  # stands for the working directory when a relative path is matched against absolute patterns
 _HARMLESS_DEVICES = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "-")
 
@@ -43,7 +46,8 @@ def value_of(kind: str, at: int, word: str) -> list[Finding]:
     if kind == "text" or word in _PUNCTUATION:
         return []
     if kind in _NEVER:
-        return [Finding(at, _NEVER[kind][0], word, _NEVER[kind][1].format(word=word))]
+        why = _NEVER[kind][1].format(word=word)
+        return [Finding(NEVER if kind == "never" else at, _NEVER[kind][0], word, why)]
     if kind == "less":
         return _less(at, word)
     if kind in ("read", "ref"):
@@ -53,12 +57,14 @@ def value_of(kind: str, at: int, word: str) -> list[Finding]:
     if kind in ("near", "script"):
         why = "" if near(word) else f"{word!r} lies outside the working directory"
         return [Finding(at, "executes" if kind == "script" else "places", word, why)]
-    if kind in _FIXED:
-        return [Finding(at, _FIXED[kind], word)]
+    if kind in FIXED:
+        return [Finding(at, FIXED[kind], word)]
     if kind in _SCRIPTS:
+        if len(word) > _LONGEST_SCRIPT:
+            return [Finding(at, "unknown", "", f"a {kind} text of {len(word):,} characters is not read")]
         return [Finding(at, effect, target, why) for effect, target, why in _SCRIPTS[kind](word)]
     if _pattern(kind).fullmatch(word):
-        return []
+        return [Finding(at, "contacts", word)] if kind in ("url", "source") else []
     return [Finding(at, "unknown", word, f"{word!r} is not a plain {kind} here")]
 
 
@@ -84,7 +90,9 @@ def _read(at: int, word: str, kind: str) -> list[Finding]:
 def _change(kind: str, at: int, word: str) -> list[Finding]:
     if word in _HARMLESS_DEVICES:
         return []
-    why = runs_later(absolute(word)) if near(word) else f"{word!r} lies outside the working directory"
+    why = f"{word!r} lies outside the working directory"
+    if near(word) or re.match(r"/tmp/[^/]", word):
+        why = runs_later(absolute(word)) or secret_path(word)
     effect = "deletes" if kind == "delete" else "writes" if kind == "write" else "places"
     return [Finding(at, effect, word, why)]
 
@@ -102,20 +110,19 @@ def absolute(word: str) -> str:
 
 def secret_path(word: str) -> str:
     """Why reading this is a matter for a person, or ""."""
-    if re.search(r"(^|/)\.env(\.(?!example$|sample$|template$)[^/]*)?$", word):
+    if re.search(r"(^|[/:])\.env(\.(?!example$|sample$|template$)[^/]*)?$", word, re.IGNORECASE):
         return f"{word}: holds settings and keys"
-    if re.search(r"\.(pem|key|p12|pfx|jks|keystore|kdbx|asc|gpg)$", word) and not re.search(r"\.pub|cert|ca\b", word):
+    base = word.rsplit("/", 1)[-1]
+    if re.search(r"\.(pem|key|p12|pfx|jks|keystore|kdbx)$", base) and not re.search(r"pub|cert|chain|^ca\b", base):
         return f"{word}: may hold a private key"
     return secret(absolute(word.partition(":")[2] if re.match(r"[\w.-]+:", word) else word)) or secret(absolute(word))
 
 
 def near(word: str) -> bool:
-    """Inside the working directory (or /tmp), as written."""
-    if re.match(r"/tmp/[^/]", word):
-        return ".." not in word.split("/")
+    """Inside the working directory, as written."""
     depth = 0
     for part in word.split("/"):
         depth += -1 if part == ".." else 0 if part in ("", ".") else 1
         if depth < 0:
             return False
-    return word[:1] not in ("/", "~", "-", "") and "$" not in word
+    return word[:1] not in ("/", "~", "-", "") and not re.search(r"://|\$|@[\w.-]+:", word)

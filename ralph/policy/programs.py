@@ -6,10 +6,10 @@
 
 OPTIONS, in words: `-abc` short flags; `-n:int` and `--lines:int` take a value of that kind, written on or after;
 `--color?text` may have one written on; `-delete!deletes` is a flag with an effect; `-#` a number as an option; `$name`
-inserts the list of that name under "sets"; `@single` long options have one dash, `@bundle` the first word may be a
-bundle of short flags without its dash, `@rest` options end at the first operand, `@loose` there are no options,
-`@nodash` `--` is not known, `@has -e -f` with one of these options the first operand's kind falls away. A line
-`never EFFECT` always asks.
+inserts the list of that name under "sets". Marks: `@single` long options have one dash; `@bundle` the first word may be
+a bundle of short flags without its dash; `@rest` options end at the first operand; `@loose` there are no options;
+`@nodash` `--` is not known; `@some` an operand is needed; `@has -e -f` with one of these options the first operand's
+kind falls away. A line `never EFFECT` always asks.
 OPERANDS: kinds in order; `?` may be missing, `*` any number. WORK: what the program does beside reading (writes,
 deletes, executes, contacts, history), which an allowlist entry for it covers; with `!` only an entry that names it down
 to this sub-command.
@@ -26,10 +26,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from ralph.policy.kinds import Finding, value_of
+from ralph.policy.kinds import FIXED, NEVER, Finding, value_of
 from ralph.policy.tables import table
-
-NEVER = 1_000_000  # the index of a word no entry can reach
 
 
 @dataclass(slots=True)
@@ -132,6 +130,8 @@ def _line(text: str) -> Line:
     has = frozenset(words[words.index("@has") + 1 :]) if "@has" in words else frozenset()
     marks = frozenset(word for word in words if word[0] == "@")
     for word in words[: words.index("@has")] if has else words:
+        if word in marks:
+            continue
         cut = min((place for sign in ":?!" if (place := word.find(sign)) > 0), default=len(word))
         name, value = word[:cut], word[cut:]
         if "@single" in marks or name[:2] == "--" or value or name == "-#" or len(name) == 2:
@@ -173,7 +173,12 @@ def _read(argv: tuple[str, ...], at: int, line: Line, reading: Reading) -> None:
         else:
             operands.append((at, word))
             at += 1
+    if "@some" in line.marks and not operands and not seen & _ASKS_ONLY:
+        reading.findings.append(Finding(NEVER, "unknown", "", f"{reading.program} alone is not in the table"))
     _operands(operands, line, reading, seen)
+
+
+_ASKS_ONLY = {"--version", "--help", "-V", "-v", "-h", "-VV", "--check", "-c"}
 
 
 def _operands(operands: list[tuple[int, str]], line: Line, reading: Reading, seen: set[str]) -> None:
@@ -224,6 +229,8 @@ def _valued(
     seen.add(name)
     if spec[:1] == "!":
         reading.findings.append(Finding(at, spec[1:], "", f"{reading.program} {name} {spec[1:]}"))
+    if spec[:1] == "?" and value is None and spec[1:] in FIXED:
+        reading.findings.append(Finding(at, FIXED[spec[1:]], "", f"{reading.program} {name} {FIXED[spec[1:]]}"))
     if spec[:1] in ("", "!") or (spec[0] == "?" and value is None):
         return at + 1
     after = at + 1

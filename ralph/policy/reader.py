@@ -12,8 +12,7 @@ import re
 from dataclasses import dataclass, replace
 
 from ralph.policy.scan import Word
-from ralph.policy.spelling import SPLIT as _SPLIT
-from ralph.policy.spelling import decode_ansi, expand_braces
+from ralph.policy.spelling import SPLIT, Variables, decode_ansi, expand_braces
 
 MOST_COMMANDS = 2_000  # found in one text; beyond that nobody can check them
 _DEEPEST = 24
@@ -22,7 +21,7 @@ _REDIRECT = re.compile(r"(?:\d+|\{\w+\})?(<<<|<<-|<<|<>|<&|>>|>\||>&|&>>|&>|<(?!
 _OPERATOR = re.compile(r"\|\||&&|;;&|;;|;&|\|&|[;&|()\n]")
 _LEADERS = frozenset(
     {
-        "!", "{", "}", "if", "then", "else", "elif", "fi", "while", "until", "do", "done", "time", "coproc", "esac",
+        "!", "{", "}", "if", "then", "else", "elif", "fi", "while", "until", "do", "done", "coproc", "esac",
     }
 )
 _HEADS = frozenset({"for", "select", "case", "function"})  # what follows on the same line is not a command
@@ -56,11 +55,11 @@ class Simple:
 
 def read(text: str) -> list[Simple]:
     """Every simple command in the text, those inside substitutions before the command that uses them."""
-    return _Reader(text, 0, {}).read()
+    return _Reader(text, 0, Variables()).read()
 
 
 class _Reader:
-    def __init__(self, text: str, depth: int, variables: dict[str, str]) -> None:
+    def __init__(self, text: str, depth: int, variables: Variables) -> None:
         self.text, self.at, self.depth, self.variables = text, 0, depth, variables
         self.found: list[Simple] = []
         self.words: list[Word] = []
@@ -160,7 +159,7 @@ class _Reader:
     def _place(self, words: list[Word]) -> None:
         for word in words:
             assigned = _ASSIGNED.match(word.text)
-            if not self.words and word.text in _LEADERS:
+            if word.text in _LEADERS and all(before.text in ("time", "-p") for before in self.words):
                 continue
             if not self.words and assigned:
                 self.assignments.append((assigned[1], word.text[assigned.end() :]))
@@ -179,10 +178,10 @@ class _Reader:
         whole = "".join(parts)
         if self.at == start:
             return []
-        if re.search(r"\{[^{}]*,[^{}]*\}", whole):
+        if any("," in found for found in re.findall(r"\{[^{}]*\}", whole)):
             whole = expand_braces(whole)
         literal = self.literal and not re.search(r"[*?\[]|^~", whole)
-        pieces = [piece for piece in whole.split(_SPLIT) if piece] if _SPLIT in whole else [whole]
+        pieces = [piece for piece in whole.split(SPLIT) if piece] if SPLIT in whole else [whole]
         return [Word(piece, literal) for piece in pieces]
 
     def _piece(self, char: str, *, quoted: bool) -> str:
@@ -241,11 +240,12 @@ class _Reader:
     def _value(self, name: str, written: str, *, quoted: bool) -> str:
         self.literal = False
         if name == "IFS":
-            return " " if quoted else _SPLIT
+            return " " if quoted else SPLIT
         value = self.variables.get(name)
-        if value is None:
+        if value is None or len(value) > self.variables.left:
             return "" if name in ("@", "*", "1", "9") and not quoted else written
-        return value if quoted else value.replace(" ", _SPLIT)
+        self.variables.left -= len(value)
+        return value if quoted else value.replace(" ", SPLIT)
 
     def _substitution(self, inner: str, *, quoted: bool, mark: str = "$") -> str:
         """Commands inside are found; what an `echo` of fixed words would print is known."""
@@ -254,7 +254,7 @@ class _Reader:
         said = ran[0].argv if len(ran) == 1 else ()
         if said[:1] in (("echo",), ("printf",)) and "$" not in " ".join(said):
             words = " ".join(word for word in said[1:] if word not in ("-n", "-e", "%s", "%s\\n"))
-            return words if quoted else words.replace(" ", _SPLIT)
+            return words if quoted else words.replace(" ", SPLIT)
         return f"{mark}({inner})"
 
     def _inside(self, text: str, *, script: bool = False) -> list[Simple]:
@@ -285,10 +285,9 @@ class _Reader:
         self.at += skip + len(opener)
         start, deep = self.at, 1
         while self.at < len(self.text):
-            if self.text.startswith(closer, self.at):
-                deep -= 1
-                if not deep:
-                    break
+            deep -= self.text.startswith(closer, self.at)
+            if not deep:
+                break
             deep += self.text.startswith(opener, self.at)
             char = self.text[self.at]
             skipped = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.", re.DOTALL).match(self.text, self.at)

@@ -124,9 +124,9 @@ def _brace_or_tilde(chars: list[str], quoted: list[bool]) -> str:
 
 
 def _pattern(chars: list[str], quoted: list[bool]) -> str:
-    bare = [char for char, hidden in zip(chars, quoted, strict=True) if not hidden]
+    bare = "".join("q" if hidden else char for char, hidden in zip(chars, quoted, strict=True))
     tilde = bool(chars) and chars[0] == "~" and not quoted[0]
-    if not tilde and not any(char in "*?[" for char in bare):
+    if not tilde and not re.search(r"[*?]|\[.+\]", bare):
         return ""
     return "".join(
         f"[{char}]" if hidden and char in "*?[~" else char for char, hidden in zip(chars, quoted, strict=True)

@@ -1,12 +1,20 @@
-"""Two ways of writing words that a shell undoes before it looks at them: brace lists and `$'..'`."""
+"""Ways of writing words that a shell undoes before it looks at them: variables, brace lists and `$'..'`."""
 
 from __future__ import annotations
 
 import re
 
+from ralph.policy.scan import LONGEST
+
 SPLIT = "\x1f"  # stands for a blank that comes out of an expansion
 
 _ESCAPES = {"n": "\n", "t": "\t", "a": "", "b": "", "e": "", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
+
+
+class Variables(dict[str, str]):
+    """Values known so far. `left`: how many characters may still be written out, so that texts cannot explode."""
+
+    left = LONGEST
 
 
 def expand_braces(whole: str) -> str:

@@ -1,0 +1,84 @@
+"""The table of programs: every line of it is well formed, and words are read against it as programs read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ralph.policy import kinds
+from ralph.policy.programs import _line, judge
+from ralph.policy.tables import table
+
+_EFFECTS = {"reads", "writes", "deletes", "executes", "contacts", "secret", "history", "unknown"}
+_MARKS = {"@single", "@bundle", "@rest", "@loose", "@nodash", "@some", "@has"}
+_CODED = {"text", "read", "ref", "write", "into", "delete", "move", "near", "script", "less"}
+
+
+def _lines(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(node, str):
+        yield path, node
+    else:
+        for name, inner in node.items():
+            yield from _lines(inner, f"{path} {name}")
+
+
+def _wrong(text: str) -> Iterator[str]:
+    line = _line(text)
+    known = _CODED | set(kinds.FIXED) | set(kinds._NEVER) | set(kinds._SCRIPTS) | set(table()["kinds"])
+    yield from line.marks - _MARKS
+    yield from {kind.rstrip("*?") for kind in line.operands} - known
+    yield from {spec[1:] for spec in line.options.values() if spec[:1] in (":", "?")} - known
+    yield from {spec[1:] for spec in line.options.values() if spec[:1] == "!"} - _EFFECTS
+    yield from {line.work.lstrip("!") or "reads", line.never or "reads"} - _EFFECTS
+    yield from (name for name in line.options if not re.fullmatch(r"--?[\w#+.@~?~1X-]+|\+[A-Z]\d?", name))
+
+
+def test_every_line_is_well_formed() -> None:
+    lines = ((path, text) for path, text in _lines(table()["programs"]) if text[:1] != "=")
+    wrong = {path: found for path, text in lines if (found := [*_wrong(text)])}
+    assert wrong == {}
+
+
+def test_every_reference_leads_to_a_line() -> None:
+    programs = table()["programs"]
+    for path, text in _lines(programs):
+        if text[:1] == "=":
+            words = path.split()
+            if len(words) == 1 or text.startswith("=//"):
+                assert text.lstrip("=/") in programs, path
+            else:
+                assert judge((*words, "--version")).tabled, path
+
+
+def test_every_pattern_compiles() -> None:
+    for pattern in table()["kinds"].values():
+        re.compile(pattern)
+
+
+@pytest.mark.parametrize(
+    ("command", "effects"),
+    [
+        ("sort -u -ofile names", {"writes", "reads"}),
+        ("sort --output=file", {"writes"}),
+        ("sort --output file", {"writes"}),
+        ("sort -- -o file", {"reads"}),
+        ("grep -rnf patterns src", {"reads"}),
+        ("head -20 a", {"reads"}),
+        ("tar xzf a.tgz", {"places", "writes"}),
+        ("git log -n5 --oneline", set()),
+        ("python3.12 -c x", {"executes"}),
+        ("/usr/bin/git status", set()),
+        ("git --no-pager log --outpu=x", {"unknown"}),
+        ("ls --no-such-option", {"unknown"}),
+        ("git no-such-command", {"unknown"}),
+        ("find . -name a -delete", {"reads", "deletes"}),
+    ],
+)
+def test_options_are_read_in_every_spelling(command: str, effects: set[str]) -> None:
+    reading = judge(tuple(command.split()))
+    assert reading.tabled
+    found = {finding.kind for finding in reading.findings} | ({reading.work} if reading.work == "writes" else set())
+    assert found == effects
