@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Metric = Literal["l2", "cosine", "ip"]
-Vector = Iterable[float]
-"""A list of numbers or a one-dimensional numpy array; kept as float32."""
+Vector = Iterable[float] | bytes
+"""A list of numbers, a one-dimensional numpy array, or the bytes the store gave out; kept as float32."""
 
 LONG_TERM = "long_term_memory"
 CONVERSATIONS = "conversations"
@@ -121,12 +121,12 @@ EVERYTHING = Where()
 class Changes:
     """What happened to the vectors of one embedder in one index after a sequence number.
 
-    added: (vector id, document id, float32 little-endian bytes) in the order it happened; an updated vector is the old
-    id removed and a new one added. seq: ask from here next time.
+    added: (sequence number, vector id, document id, float32 little-endian bytes) in the order it happened; an updated
+    vector is the old id removed and a new one added. seq: ask from here next time.
     """
 
     seq: int
-    added: list[tuple[int, int, bytes]]
+    added: list[tuple[int, int, int, bytes]]
     removed: list[int]
 
 

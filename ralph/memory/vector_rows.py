@@ -80,16 +80,23 @@ class VectorRows:
         with self._database.reading() as connection:
             definition = self._definitions.get(index)
             added = connection.execute(
-                "SELECT id, document_id, data, seq FROM vectors WHERE index_id = ? AND embedder_id = ? AND seq > ?"
+                "SELECT seq, id, document_id, data FROM vectors WHERE index_id = ? AND embedder_id = ? AND seq > ?"
                 " ORDER BY seq LIMIT ?",
                 (definition.id, definition.embedder_id, seq, limit),
             ).fetchall()
-            upto = added[-1][3] if limit >= 0 and len(added) == limit else definition.seq
+            upto = added[-1][0] if limit >= 0 and len(added) == limit else definition.seq
             removed = connection.execute(
                 "SELECT vector_id FROM tombstones WHERE index_id = ? AND seq > ? AND seq <= ?",
                 (definition.id, seq, upto),
             ).fetchall()
-        return Changes(upto, [row[:3] for row in added], [row[0] for row in removed])
+        return Changes(upto, added, [row[0] for row in removed])
+
+    def count(self, index: str) -> int:
+        """How many vectors of its embedder the index has."""
+        with self._database.reading() as connection:
+            definition = self._definitions.get(index)
+            sql = "SELECT count(*) FROM vectors WHERE index_id = ? AND embedder_id = ?"
+            return int(connection.execute(sql, (definition.id, definition.embedder_id)).fetchone()[0])
 
     def documents_of(self, vector_ids: Iterable[int]) -> dict[int, int]:
         """Vector id -> document id, of the vectors that still exist: what an index found is true only if it is here."""

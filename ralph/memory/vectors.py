@@ -13,8 +13,8 @@ from ralph.memory.rows import Metric, Vector
 def packed(vector: Vector, dimension: int, metric: Metric) -> bytes:
     """The bytes to store. StoreError when the vector has another length, is not finite or, for cosine, is zero."""
     try:
-        numbers = array("f", vector)
-    except (TypeError, OverflowError) as error:
+        numbers = array("f", unpacked(vector) if isinstance(vector, bytes) else vector)
+    except (TypeError, ValueError, OverflowError) as error:
         raise StoreError(f"a vector is a list of numbers: {error}") from error
     if len(numbers) != dimension:
         raise StoreError(f"the vector has {len(numbers)} numbers, the index takes {dimension}")
@@ -28,7 +28,8 @@ def packed(vector: Vector, dimension: int, metric: Metric) -> bytes:
 
 
 def unpacked(data: bytes) -> list[float]:
-    numbers = array("f", data)
+    numbers = array("f")
+    numbers.frombytes(data)
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tolist()

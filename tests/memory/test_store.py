@@ -152,14 +152,14 @@ def test_changes_since_tells_of_adds_updates_and_deletes(store):
     store.definitions.use(LONG_TERM, TINY)
     a, b = store.add(LONG_TERM, [Draft("a", vector=[1, 0, 0]), Draft("b", vector=[0, 1, 0])])
     first = store.vectors.changes_since(LONG_TERM, 0)
-    assert [document for _, document, _ in first.added] == [a, b]
-    labels = {document: label for label, document, _ in first.added}
+    assert [document for *_, document, _ in first.added] == [a, b]
+    labels = {document: label for _, label, document, _ in first.added}
     store.vectors.set(LONG_TERM, TINY, [(a, "a", [0, 0, 1])])
     store.delete([b])
     later = store.vectors.changes_since(LONG_TERM, first.seq)
-    assert [document for _, document, _ in later.added] == [a]
+    assert [document for *_, document, _ in later.added] == [a]
     assert set(later.removed) == set(labels.values())
-    assert store.vectors.documents_of([*labels.values(), later.added[0][0]]) == {later.added[0][0]: a}
+    assert store.vectors.documents_of([*labels.values(), later.added[0][1]]) == {later.added[0][1]: a}
     assert store.vectors.changes_since(LONG_TERM, later.seq).added == []
 
 
@@ -170,7 +170,7 @@ def test_changes_come_in_pieces(store):
     seen, removed, seq = [], [], 0
     while seq < store.definitions.get(LONG_TERM).seq:
         piece = store.vectors.changes_since(LONG_TERM, seq, limit=4)
-        seen += [document for _, document, _ in piece.added]
+        seen += [document for *_, document, _ in piece.added]
         removed += piece.removed
         seq = piece.seq
     assert seen == ids[1:]
