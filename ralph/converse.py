@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ralph import __version__
 from ralph.app import App, make_provider
+from ralph.errors import ConfigError
 from ralph.providers.choose import Choice, choose
 from ralph.providers.detect import find_local
 from ralph.ui.commands import Command, Commands
@@ -27,6 +28,9 @@ async def converse(app: App, screen: Screen) -> int:
             ("tools", "", "what the model can do, and what the gate does with it", _tools(app)),
             ("model", "[NAME]", "which model answers, or another one", _model(app)),
             ("session", "", "the id of this session, for `ralph -r`", _session(app)),
+            ("grants", "[revoke N]", "what you allowed on the way, and taking it back", _grants(app)),
+            ("explain", "CALL", "which rule decides about a command or call", _explain(app)),
+            ("policy", "explain CALL", "the same", _policy(app)),
         )
     )  # fmt: skip
     editor = Editor(
@@ -83,3 +87,55 @@ def _session(app: App) -> Run:
         return app.transcript.id
 
     return run
+
+
+def _grants(app: App) -> Run:
+    async def run(rest: str) -> str:
+        from ralph.rulebook import GRANTS  # noqa: PLC0415  # the policy loads while the model thinks, not before
+        from ralph.ui.grants import as_text  # noqa: PLC0415  # as above
+
+        grants = app.policy.rules.grants
+        words = rest.split()
+        if not words or words == ["list"]:
+            return as_text(grants.list(), str(app.place.home / GRANTS))
+        if len(words) != 2 or words[0] != "revoke" or not words[1].isdecimal():
+            raise ConfigError(f"/grants {rest} is not understood", hint="/grants lists, /grants revoke N takes back")
+        if not grants.revoke(int(words[1])):
+            raise ConfigError(f"there is no grant {words[1]}", hint="/grants lists them")
+        return f"revoked grant {words[1]}"
+
+    return run
+
+
+def _policy(app: App) -> Run:
+    async def run(rest: str) -> str:
+        word, _, call = rest.partition(" ")
+        if word != "explain":
+            raise ConfigError(f"/policy {rest} is not understood", hint="/policy explain CALL")
+        return await _explain(app)(call)
+
+    return run
+
+
+def _explain(app: App) -> Run:
+    async def run(rest: str) -> str:
+        from ralph.policy.explain import as_lines, explain, read_call  # noqa: PLC0415  # as above
+
+        tool, call = _asked_about(rest)
+        asked = read_call(call, tool)
+        found = app.tools.find(asked.name)
+        return "\n".join(as_lines(explain(app.policy.rules, asked, found.spec if found else None)))
+
+    return run
+
+
+def _asked_about(rest: str) -> tuple[str, str]:
+    """`[--tool T] CALL`, the call in quotes or not: the tool's name, or "", and the call."""
+    tool, call = "", rest.strip()
+    if call.startswith("--tool "):
+        _, tool, call = [*call.split(None, 2), "", ""][:3]
+    if len(call) > 1 and call[0] == call[-1] and call[0] in "'\"" and call[0] not in call[1:-1]:
+        call = call[1:-1]
+    if not call:
+        raise ConfigError("explain what?", hint="/explain git push, or /explain --tool write_file src/a.py")
+    return tool, call

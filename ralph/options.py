@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "tools": "list",
     "sessions": "list | search | show | export | delete",
     "policy": "explain | test | lint | show",
+    "grants": "list | revoke",
     "trust": "list | revoke",
 }
 EXIT_CODES = (

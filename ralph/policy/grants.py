@@ -16,11 +16,12 @@ from ralph.policy.allowlist import Entry, read_entry
 
 Scope = Literal["session", "project", "user"]
 _OWN_KEYS = ("scope", "uses", "minutes")
+_LONGEST = 10 * 366 * 24 * 60  # minutes: what is meant for longer is meant for good
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`rule` is an allowlist row. expires: seconds since the epoch. uses: how many are left. None: no such end.
+    """`rule` is an allowlist row. given, expires: seconds since the epoch. uses: how many are left. None: no such end.
 
     workspace: the only directory a project grant holds in. origin: who gave it.
     """
@@ -32,10 +33,29 @@ class Grant:
     expires: float | None = None
     uses: int | None = None
     workspace: str = ""
+    given: float | None = None
 
     @property
     def entry(self) -> Entry:
         return read_entry(self.rule, f"grant {self.id}")
+
+
+def read_grant(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """The allowlist row in a rule that may also say `scope`, `uses` and `minutes`. Raises ConfigError for a bad one."""
+    scope, uses, minutes = (rule.get(key) for key in _OWN_KEYS)
+    if scope not in (None, "session", "project", "user"):
+        raise ConfigError(f"a grant cannot be for {scope!r}", hint="session, project or user")
+    if uses is not None and not (_is_number(uses) and isinstance(uses, int) and uses > 0):
+        raise ConfigError("a grant's uses are a whole number above zero")
+    if minutes is not None and not (_is_number(minutes) and 0 < minutes <= _LONGEST):
+        raise ConfigError("a grant's minutes are a number above zero, at most ten years")
+    plain = {key: value for key, value in rule.items() if key not in _OWN_KEYS}
+    read_entry(plain, "grant")
+    return plain
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class GrantStore(Protocol):
@@ -58,32 +78,26 @@ class Grants:
 
     def add(self, rule: Mapping[str, Any], *, origin: str = "person") -> Grant:
         """`rule` is a row plus, if wanted, `scope`, `uses` and `minutes`. Raises ConfigError for a bad one."""
-        plain = {key: value for key, value in rule.items() if key not in _OWN_KEYS}
-        scope = rule.get("scope", "session")
-        minutes, uses = rule.get("minutes"), rule.get("uses")
-        if scope not in ("session", "project", "user"):
-            raise ConfigError(f"a grant cannot be for {scope!r}", hint="session, project or user")
-        if any(end is not None and (not isinstance(end, int | float) or end <= 0) for end in (minutes, uses)):
-            raise ConfigError("a grant's uses and minutes are numbers above zero")
+        plain = read_grant(rule)
+        scope, minutes, now = rule.get("scope", "session"), rule.get("minutes"), self.now()
         grant = Grant(
-            0, plain, scope, origin, self.now() + minutes * 60 if minutes else None, uses,
-            self.workspace if scope == "project" else "",
+            0, plain, scope, origin, now + minutes * 60 if minutes else None, rule.get("uses"),
+            self.workspace if scope == "project" else "", now,
         )  # fmt: skip
-        read_entry(plain, "grant")
         return self._keep(grant) if scope != "session" else self._hold(grant)
 
-    def list(self) -> tuple[Grant, ...]:
-        """Session grants first; what has expired or is used up is not among them."""
+    def list(self, *, everywhere: bool = False) -> tuple[Grant, ...]:
+        """Session grants first; what has expired or is used up is not among them. everywhere: other projects' too."""
         kept = [_load(row) for row in self.store.load()] if self.store else []
-        return tuple(grant for grant in (*self._session, *kept) if self._alive(grant))
+        return tuple(grant for grant in (*self._session, *kept) if self._alive(grant, everywhere=everywhere))
 
     def revoke(self, number: int) -> bool:
         """False when there is no such grant. Holds from the next call on, in every process that shares the store."""
-        before = len(self.list())
+        found = any(grant.id == number for grant in self.list(everywhere=True))
         self._session = [grant for grant in self._session if grant.id != number]
         if self.store and any(row["id"] == number for row in self.store.load()):
             self.store.change(lambda rows: [row for row in rows if row["id"] != number])
-        return len(self.list()) < before
+        return found
 
     def use(self, grant: Grant) -> bool:
         """Count one use; False when another process took the last one."""
@@ -105,8 +119,8 @@ class Grants:
             self.store.change(spend)
         return bool(taken)
 
-    def _alive(self, grant: Grant) -> bool:
-        here = grant.scope != "project" or grant.workspace == self.workspace
+    def _alive(self, grant: Grant, *, everywhere: bool = False) -> bool:
+        here = everywhere or grant.scope != "project" or grant.workspace == self.workspace
         fresh = grant.expires is None or self.now() < grant.expires
         return here and fresh and (grant.uses is None or grant.uses > 0)
 
@@ -139,7 +153,10 @@ def _dump(grant: Grant) -> dict[str, Any]:
 
 
 def _load(row: Mapping[str, Any]) -> Grant:
-    return Grant(**row)
+    grant = Grant(**row)
+    if not all(value is None or _is_number(value) for value in (grant.expires, grant.uses, grant.given)):
+        raise TypeError(f"grant {grant.id}: expires, uses and given are numbers")
+    return grant
 
 
 class GrantFile:
@@ -179,10 +196,10 @@ class GrantFile:
     def _read(self) -> list[dict[str, Any]]:
         try:
             rows = json.loads(self.path.read_text("utf-8"))
-            [_load(row) for row in rows]
+            [_load(row).entry for row in rows]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, ConfigError) as error:
             hint = "move it away to start without grants"
             raise StoreError(f"{self.path} cannot be read ({error})", hint=hint) from error
         return list(rows)

@@ -6,38 +6,51 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ralph.core.gate import Answer, Question
 from ralph.errors import ConfigError
-from ralph.ui.card import Card
 from ralph.ui.terminal import Terminal
 from ralph.ui.visible import rows, visible
+
+if TYPE_CHECKING:
+    from ralph.ui.card import Card
 
 STOP = Answer(False, reason="the user ended the turn at this question", stop=True, error="aborted")
 _KEYS = "y once · n no · a always · r no, because… · ? details"
 _STYLE = re.compile("\x1b\\[[0-9;]*m")
-_REACH = {"session": ", for this session", "project": ", for this project", "user": ", for good and everywhere"}
+_REACH = {"session": "for this session", "project": "for this project, from now on", "user": "for good, everywhere"}
+_SCOPES = {"s": "session", "p": "project", "u": "user"}
+_HOW_LONG = (
+    "Enter as shown · s session · p project · u for good, everywhere · 1-9 uses · t minutes · e edit · x exact · n back"
+)
 _HINT = "  one of y n a r ? please, or Ctrl+C to end the turn"
 
 
 class TerminalApprover:
     """Implements core.gate.Approver on a terminal.
 
-    settle: called before anything is drawn, to complete what is on screen. check: raises ConfigError for a rule the
-    person edited into something the policy could not read.
+    settle: called before anything is drawn, to complete what is on screen. explain: lines that say which rules were
+    considered, for the details.
     """
 
     def __init__(
         self, terminal: Terminal, *, cwd: Path, colour: bool = True, settle: Callable[[], None] = lambda: None,
-        check: Callable[[Mapping[str, Any]], object] = lambda _rule: None,
+        explain: Callable[[Question], list[str]] = lambda _question: [],
     ) -> None:  # fmt: skip
         import asyncio
 
-        self._terminal, self._settle, self._check = terminal, settle, check
-        self._card = Card(cwd, colour=colour)
+        self._terminal, self._settle, self._explain = terminal, settle, explain
+        self._cwd, self._colour = Path(cwd), colour
         self._turn = asyncio.Lock()  # subagents ask too: one question at a time
+
+    @cached_property
+    def _card(self) -> Card:
+        from ralph.ui.card import Card  # noqa: PLC0415  # it reads calls as the policy does, whose loading takes 25 ms
+
+        return Card(self._cwd, colour=self._colour)
 
     async def ask(self, question: Question) -> Answer:
         async with self._turn:
@@ -85,50 +98,79 @@ class TerminalApprover:
                 case "r":
                     answer = await self._because(question)
                 case "?":
-                    await self._page(self._card.details(question))
+                    await self._page(self._details(question))
                 case _:
                     self._say(_HINT)
             if answer is not None:
                 return answer
 
+    def _details(self, question: Question) -> list[str]:
+        explained = [f"  {visible(line, keep='')}" for line in self._explain(question)]
+        return [*self._card.details(question), *(["", "  which rule decides:", *explained] if explained else [])]
+
     async def _always(self, question: Question) -> Answer | None:
-        """Show the very rule before it is stored; None goes back to the question."""
+        """Show the very rule before it is stored, and how long it would hold; None goes back to the question."""
         rule = question.judgement.remember
         if rule is None:
-            self._say("  no rule may cover this call: it is asked every time (y or n)")
+            self._say(f"  no rule may cover this call: {self._card.why_never(question)} (y or n)")
             return None
-        keys = "y store it · e edit it · x exactly this call only · n back"
         while True:
-            reach = _REACH.get(str(rule.get("scope", "session")), "")
-            self._say(f"  always would store this rule{reach}:", f"    {self._card.rule(rule)}")
-            self._terminal.show(self._card.paint("1", f"  └ {keys} "))
+            self._say(f"  always would store this rule, {_reach(rule)}:", f"    {self._card.rule(rule)}")
+            self._terminal.show(self._card.paint("1", f"  └ {_HOW_LONG} "))
             key = (await self._terminal.key()).lower()
-            self._say(key if key in ("y", "e", "x", "n") else "")
-            if key == "y":
+            self._say(key if key.isprintable() and len(key) == 1 else "")
+            if key in ("\r", "\n", "y"):
                 return Answer(True, remember=rule)
-            if key == "x":
-                rule = {"tool": question.call.name, "arguments": dict(question.call.args)}
-            elif key == "e":
-                rule = await self._edit(rule) or rule
-            elif key == "n":
+            if key in _SCOPES:
+                return Answer(True, remember={**rule, "scope": _SCOPES[key]})
+            if key == "n":
                 return None
-            else:
+            changed = await self._changed(rule, key, question)
+            if changed is None:
                 self._say("  one of those keys please, or Ctrl+C to end the turn")
+            rule = changed or rule
 
-    async def _edit(self, rule: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The rule as the person rewrote it, for the same tool; None when it was left or cannot be read."""
-        line = await self._terminal.line("    ", json.dumps(rule))
-        if not line or not line.strip():
-            return None
+    async def _changed(self, rule: Mapping[str, Any], key: str, question: Question) -> Mapping[str, Any] | None:
+        """The rule after a key that changes it; None for any other key."""
+        if key == "e":
+            return await self._edited(rule, question)
+        if key == "x":
+            ends = {name: rule[name] for name in ("scope", "uses", "minutes") if name in rule}
+            return {"tool": question.call.name, "arguments": dict(question.call.args), **ends}
+        if key == "t":
+            return self._tried(rule, "minutes", await self._terminal.line("  for how many minutes? "), question)
+        if key.isdecimal() and key.isascii() and len(key) == 1:
+            return self._tried(rule, "uses", await self._terminal.line("  for how many more uses? ", key), question)
+        return None
+
+    def _tried(self, rule: Mapping[str, Any], name: str, number: str | None, question: Question) -> Mapping[str, Any]:
         try:
-            edited = json.loads(line)
-            if not isinstance(edited, dict) or edited.get("tool") != rule.get("tool"):
-                raise ConfigError("a rule is an object for the same tool")
-            self._check(edited)
+            changed = {**rule, name: int(number)} if number else dict(rule)
+            self._check(changed, question)
         except (ValueError, ConfigError) as error:
             self._say(f"  {visible(str(error), keep='')}; the rule is unchanged")
-            return None
+            return rule
+        return changed
+
+    async def _edited(self, rule: Mapping[str, Any], question: Question) -> Mapping[str, Any]:
+        """The rule as the person rewrote it; as it was when they left, or when it would not cover this very call."""
+        line = await self._terminal.line("    ", json.dumps(rule))
+        if not line or not line.strip():
+            return rule
+        try:
+            edited = json.loads(line)
+            if not isinstance(edited, dict):
+                raise ConfigError('a rule is an object such as {"tool": ...}')
+            self._check(edited, question)
+        except (ValueError, ConfigError) as error:
+            self._say(f"  {visible(str(error), keep='')}; the rule is unchanged")
+            return rule
         return edited
+
+    def _check(self, rule: Mapping[str, Any], question: Question) -> None:
+        from ralph.ui.always import check_rule, facts_of  # noqa: PLC0415  # as for the card
+
+        check_rule(rule, question, facts_of(question, self._cwd))
 
     async def _because(self, question: Question) -> Answer | None:
         reason = await self._terminal.line("  no, because: ")
@@ -190,6 +232,14 @@ class TerminalApprover:
 
     def _say(self, *lines: str) -> None:
         self._terminal.show("".join(f"{line}\n" for line in lines))
+
+
+def _reach(rule: Mapping[str, Any]) -> str:
+    """How long the rule would hold, in words."""
+    words = [_REACH.get(str(rule.get("scope", "session")), "")]
+    words += [f"{rule['uses']} more times" if rule["uses"] != 1 else "once more"] if "uses" in rule else []
+    words += [f"for {rule['minutes']:g} minutes"] if "minutes" in rule else []
+    return ", ".join(words)
 
 
 class Refuse:

@@ -3,50 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ralph.core.gate import Effect, Question
+from ralph.core.gate import Question, Rule
+from ralph.ui.always import facts_of, programs_of, why_never
 from ralph.ui.diff import Line, changes, painted, plain
+from ralph.ui.doing import SHOWN, Deed, deeds
 from ralph.ui.visible import fitted, one_line, visible
 
 SHORT = 16
 """Lines of a diff shown with the question; `?` shows all."""
 LONG = 4_000
 """Characters of a command or an argument shown with the question; `?` shows all."""
+RULE = 160
+"""Characters of a rule shown with the question; `a` and `?` show all."""
 
-_WORDS = {
-    "reads": "read", "writes": "write", "deletes": "delete", "executes": "run", "contacts": "connect to",
-    "secret": "read the secret", "history": "rewrite the history of", "unknown": "do what cannot be told from here",
-}  # fmt: skip
 _MAIN = {"shell": "command", "python": "code", "web_fetch": "url"}
 """The argument that is the whole of what such a tool does."""
+_CHANGING = ("content", "operations", "diff")
+"""Arguments that a diff shows better."""
 
 
 class Card:
     """Draws questions. `colour` False: no escape sequences at all."""
 
     def __init__(self, cwd: Path, *, colour: bool = True) -> None:
-        self._cwd, self._colour = cwd, colour
+        self._cwd, self._colour = Path(cwd), colour
 
     def paint(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
+        return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code else text
 
     def short(self, question: Question, width: int) -> list[str]:
         """What fits with the question itself: the whole command or address, else the arguments and the diff's start."""
         judgement = question.judgement
-        name = visible(question.call.name, keep="")
-        head = self.paint("1;31" if judgement.dangerous else "1;33", f"● {name}")
+        head = self.paint("1;31" if judgement.dangerous else "1;33", f"● {visible(question.call.name, keep='')}")
         lines = ["", head + (f"  for {visible(question.origin, keep='')}" if question.origin else "")]
         lines += [f"  {line}" for line in self._subject(question)]
         diff = self._diff(question)
         lines += [f"  {self._row(line, width - 2)}" for line in diff[:SHORT]]
         if len(diff) > SHORT:
-            lines.append(self.paint("33", f"  … {len(diff) - SHORT} more lines: ? shows them"))
-        lines.append(f"  will: {_sentence(judgement.effects)}")
+            lines.append(self.paint("33", f"  … {len(diff) - SHORT} more lines: ? shows all"))
+        lines += self._labelled("does", [self.paint(deed.colour, deed.text) for deed in self._deeds(question, SHOWN)])
         danger = self.paint("31", "dangerous: ") if judgement.dangerous else ""
-        lines.append(f"  asks: {danger}{visible(judgement.rule.text, keep='')}")
+        lines.append(f"  asks: {danger}{_because(judgement.rule)}")
+        lines.append(f"  rule: {self._always(question)}")
         return lines
 
     def details(self, question: Question) -> list[str]:
@@ -59,11 +61,12 @@ class Card:
         for key, judged in judgement.judged.items():
             state = "exists" if judged.inode else "new"
             lines.append(f"  {visible(key, keep='')} is {visible(judged.resolved, keep='')} ({state})")
-        lines += [f"  will {_phrase(effect)}" for effect in judgement.effects]
+        everything = len(judgement.effects) + 1
+        lines += self._labelled("does", [self.paint(one.colour, one.text) for one in self._deeds(question, everything)])
         if judgement.argv is not None:
-            lines.append(f"  one plain command, run without a shell: {_json(judgement.argv)}")
-        rule = judgement.rule
-        lines.append(f"  asked by rule {visible(rule.name)}: {visible(rule.text)} (written in: {visible(rule.where)})")
+            lines.append(f"  one plain command, run without a shell: {self._seen(_json(judgement.argv))}")
+        lines.append(f"  asks: {_because(judgement.rule)}")
+        lines.append(f"  rule: {self._always(question, limit=None)}")
         if diff := self._diff(question):
             lines += ["", *(f"  {self._row(line, None)}" for line in diff)]
         return lines
@@ -78,13 +81,35 @@ class Card:
     def rule(self, rule: Mapping[str, Any]) -> str:
         return self._seen(_json(rule))
 
+    def why_never(self, question: Question) -> str:
+        return visible(why_never(question, facts_of(question, self._cwd)), keep="")
+
+    def _deeds(self, question: Question, most: int) -> list[Deed]:
+        facts = facts_of(question, self._cwd)
+        return deeds(question.judgement.effects, Path(facts.cwd), self._cwd, programs_of(facts), most)
+
+    def _always(self, question: Question, limit: int | None = RULE) -> str:
+        """The exact rule an "always" would store, or why there is none."""
+        rule = question.judgement.remember
+        if rule is None:
+            return f"no always: {self.why_never(question)}"
+        text = _json(rule)
+        if limit is None or len(text) <= limit:
+            return f"always would store {self._seen(text)}"
+        if "arguments" in rule:
+            return "always would allow exactly this call and no other (? shows the rule)"
+        return f"always would store {self._seen(text[:limit])}… ? shows all"
+
+    def _labelled(self, label: str, lines: list[str]) -> list[str]:
+        return [f"  {f'{label}:' if not at else '':<{len(label) + 1}} {line}" for at, line in enumerate(lines)]
+
     def _subject(self, question: Question) -> list[str]:
         """The arguments, the telling one first and bare; what a diff shows anyway is left out."""
         args = dict(question.call.args)
         main = args.pop(_MAIN.get(question.call.name, "path"), None)
         lines = self._clipped(main).split("\n") if isinstance(main, str) else []
         if self._diff(question):
-            args = {key: value for key, value in args.items() if key not in ("content", "operations", "diff", "patch")}
+            args = {key: value for key, value in args.items() if key not in _CHANGING}
         for key, value in args.items():
             text = self._clipped(value if isinstance(value, str) else _json(value))
             lines += f"{visible(key, keep='')}: {text}".split("\n")
@@ -93,7 +118,7 @@ class Card:
     def _clipped(self, text: str) -> str:
         if len(text) <= LONG:
             return self._seen(text)
-        more = self.paint("33", f"… {len(text) - LONG:,} more characters: ? shows them")
+        more = self.paint("33", f"… {len(text) - LONG:,} more characters: ? shows all")
         return f"{self._seen(text[:LONG])}\n{more}"
 
     def _seen(self, text: str) -> str:
@@ -113,13 +138,12 @@ class Card:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value if not isinstance(value, Mapping) else dict(value), ensure_ascii=False, default=str)
 
 
-def _phrase(effect: Effect) -> str:
-    verb = _WORDS.get(effect.kind, effect.kind)
-    return f"{verb} {one_line(effect.target, 200)}" if effect.target else verb
+def _because(rule: Rule) -> str:
+    return visible(f"{rule.text} (rule {rule.name}, {_written(rule.where)})", keep="")
 
 
-def _sentence(effects: Iterable[Effect]) -> str:
-    return ", ".join(_phrase(effect) for effect in effects) or _WORDS["unknown"]
+def _written(where: str) -> str:
+    return where if where == "built in" else f"written in {where}"

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ralph.errors import ToolError
+from ralph.policy.diffs import FilePatch, parse
 from ralph.ui.visible import visible
 
 LARGEST = 1_000_000
@@ -28,9 +30,9 @@ class Line:
 def changes(name: str, args: Mapping[str, Any], locate: Callable[[str], Path]) -> list[Line]:
     """Lines for the file tools; empty for any other tool. `locate` turns an argument's name into the judged path."""
     if name == "apply_delta":
-        diff = next((args[key] for key in ("diff", "patch", "delta") if isinstance(args.get(key), str)), None)
-        if diff is not None:
-            return [_of_diff(text) for text in _lines(diff)]
+        diff = args.get("diff")
+        if isinstance(diff, str):
+            return _patched(diff, args.get("path"))
         return list(_operations(args.get("operations"), locate("path")))
     content = args.get("content")
     if not isinstance(content, str):
@@ -113,10 +115,36 @@ def _number(value: Any, default: int = 1) -> int:
     return int(value) if isinstance(value, int | float) and abs(value) < 1e9 else default
 
 
-def _of_diff(text: str) -> Line:
-    if text.startswith(("+++", "---", "@@", "diff ", "index ", "rename ", "new file", "deleted file", "similarity ")):
-        return Line("@", text)
-    return Line(text[0], text[1:]) if text[:1] in ("+", "-", " ") and text else Line(" ", text)
+def _patched(diff: str, path: Any) -> list[Line]:
+    """A diff as the tool will read it: what it does to each file, then its hunks. Nothing else in it is a change."""
+    try:
+        patches = parse(diff, path if isinstance(path, str) else "")
+    except ToolError as error:
+        return [Line("!", f"this diff cannot be applied: {error}")]
+    return [line for patch in patches for line in _of_file(patch)]
+
+
+def _of_file(patch: FilePatch) -> Iterator[Line]:
+    moved = patch.action in ("renamed", "copied")
+    name = f"{_quoted(patch.source)} to {_quoted(patch.target)}" if moved else _quoted(patch.path)
+    yield Line("@", f"{_ACTIONS[patch.action]} {name}")
+    if patch.executable is not None:
+        yield Line("!", "made executable" if patch.executable else "not executable")
+    for hunk in patch.hunks:
+        yield Line("@", f"line {max(hunk.old_start, 1)}")
+        for mark, text in hunk.lines:
+            yield Line(mark, text.removesuffix("\n").removesuffix("\r"))
+            if not text.endswith("\n"):
+                yield Line("!", "(the file ends here, without a line end)")
+
+
+_ACTIONS = {"created": "new file", "deleted": "deletes", "copied": "copies", "renamed": "renames", "changed": "changes"}
+
+
+def _quoted(name: str | None) -> str:
+    """A name as it is; in quotes where it would not be seen to be one name."""
+    text = name or ""
+    return text if text and " " not in text else f'"{text}"'
 
 
 def _current(path: Path) -> tuple[str, str]:

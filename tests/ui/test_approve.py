@@ -8,13 +8,13 @@ import pytest
 from ralph.core.gate import Answer, Effect, Judgement, Question, Rule
 from ralph.core.messages import ToolCall
 from ralph.core.tools import Judged, ToolSpec
-from ralph.errors import ConfigError
 from ralph.ui.approve import Refuse, TerminalApprover
 from ralph.ui.terminal import Terminal
 from tests.ui.keyboard import Person, play
 
 REMEMBER = {"tool": "shell", "command": ["git", "log"]}
 ALLOW = "? details "
+HOW_LONG = "n back "
 LABEL = '"command": ["git", "log"]}'
 
 
@@ -25,13 +25,13 @@ def person():
     person.close()
 
 
-def question(name="shell", args=None, *, remember=REMEMBER, category="shell", call_id="c1", **judged):
+def question(name="shell", args=None, *, remember=REMEMBER, category="shell", call_id="c1", match=None, **judged):
     call = ToolCall(call_id, name, {"command": "git log --oneline"} if args is None else args)
     judgement = Judgement(
         "ask", Rule("category", "shell commands are asked about", "ralph.config.json"), (Effect("executes", "git"),),
         remember=remember, **judged,
     )  # fmt: skip
-    return Question(call, ToolSpec(name, "", {"type": "object"}, category), judgement)
+    return Question(call, ToolSpec(name, "", {"type": "object"}, category, match), judgement)
 
 
 def answered(person, *steps, ask=None, tmp_path="/", **settings):
@@ -72,8 +72,9 @@ def test_the_question_says_what_it_is_what_it_does_and_why(person):
     answered(person, (ALLOW, "n"))
     assert "● shell" in person.text
     assert "git log --oneline" in person.text
-    assert "will: run git" in person.text
-    assert "asks: shell commands are asked about" in person.text
+    assert "does: runs git" in person.text
+    assert "asks: shell commands are asked about (rule category, written in ralph.config.json)" in person.text
+    assert 'rule: always would store {"tool": "shell", "command": ["git", "log"]}' in person.text
 
 
 @pytest.mark.parametrize("keys", ["\r", " ", "q", "\x1b[A", "\x1bOA", "\x1b", "yes please", "yyyy", "ja", "\x1by", "ÿ"])
@@ -97,7 +98,7 @@ def test_what_was_typed_before_the_question_does_not_answer_it(person):
 
 
 def test_what_was_typed_before_the_confirmation_does_not_confirm(person):
-    answer = answered(person, (ALLOW, "a"), ("y store it", "n"), (ALLOW, "n"))
+    answer = answered(person, (ALLOW, "a"), (HOW_LONG, "n"), (ALLOW, "n"))
     assert answer == Answer(False)
 
 
@@ -124,57 +125,109 @@ def test_the_terminal_is_left_as_it_was(person, ending):
 
 
 def test_always_shows_the_rule_and_stores_it_only_when_confirmed(person):
-    answer = answered(person, (ALLOW, "a"), ("y store it", "y"))
+    answer = answered(person, (ALLOW, "a"), (HOW_LONG, "y"))
     assert answer == Answer(True, remember=REMEMBER)
     assert '{"tool": "shell", "command": ["git", "log"]}' in person.text
 
 
 def test_always_can_be_left(person):
-    assert answered(person, (ALLOW, "a"), ("n back", "n"), (ALLOW, "n")) == Answer(False)
+    assert answered(person, (ALLOW, "a"), (HOW_LONG, "n"), (ALLOW, "n")) == Answer(False)
 
 
 def test_always_can_be_edited(person):
-    longer = '", "-1"]}'
+    longer = '", "--oneline"]}'
     edit = (LABEL, "\x7f" * 3 + longer + "\r")
-    answer = answered(person, (ALLOW, "a"), ("e edit it", "e"), edit, ('"-1"', ""), ("y store it", "y"))
-    assert answer == Answer(True, remember={"tool": "shell", "command": ["git", "log", "-1"]})
-
-
-def refuse_short(rule):
-    if not rule.get("command"):
-        raise ConfigError("the entry would cover every call", hint="give it words")
+    answer = answered(person, (ALLOW, "a"), (HOW_LONG, "e"), edit, (HOW_LONG, "\r"))
+    assert answer == Answer(True, remember={"tool": "shell", "command": ["git", "log", "--oneline"]})
 
 
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
         ("{oops", "the rule is unchanged"),
-        ('{"tool": "x"}', "for the same tool"),
-        ("[1]", "for the same tool"),
-        ('{"tool": "shell", "command": []}', "give it words; the rule is unchanged"),
+        ("[1]", "a rule is an object"),
+        ('{"tool": "x", "pattern": "^a"}', "the rule must be for shell"),
+        ('{"tool": "shell", "command": []}', "a list of words"),
+        ('{"tool": "shell", "command": ["git"], "colour": 1}', "unknown key colour"),
+        ('{"tool": "shell", "command": ["git", "lgo"]}', "would not cover this call (its words do not begin with"),
+        ('{"tool": "shell", "command": ["git"], "scope": "galaxy"}', "a grant cannot be for 'galaxy'"),
+        ('{"tool": "shell", "command": ["git"], "uses": 0}', "uses are a whole number"),
+        ('{"tool": "shell", "command": ["git"], "minutes": Infinity}', "minutes are a number"),
     ],
 )
-def test_a_rule_edited_into_nonsense_changes_nothing(person, typed, told):
-    steps = ((ALLOW, "a"), ("e edit it", "e"), (LABEL, f"\x15{typed}\r"), (told, ""), ("y store it", "y"))
-    assert answered(person, *steps, check=refuse_short) == Answer(True, remember=REMEMBER)
+def test_a_badly_edited_rule_is_told_at_once_and_changes_nothing(person, typed, told):
+    steps = ((ALLOW, "a"), (HOW_LONG, "e"), (LABEL, f"\x15{typed}\r"), (told, ""), (HOW_LONG, "\r"))
+    assert answered(person, *steps) == Answer(True, remember=REMEMBER)
+    assert "the rule is unchanged" in person.text
+
+
+def test_a_pattern_that_does_not_compile_is_told_at_once(person):
+    rule = {"tool": "write_file", "pattern": "^a$"}
+    ask = question("write_file", {"path": "a", "content": ""}, remember=rule, category="file_write", match="path")
+    edit = ('"^a$"}', '\x15{"tool": "write_file", "pattern": "(a"}\r')
+    steps = ((ALLOW, "a"), (HOW_LONG, "e"), edit, ("does not compile", ""), (HOW_LONG, "\r"))
+    assert answered(person, *steps, ask=ask) == Answer(True, remember=rule)
 
 
 def test_an_edit_may_say_how_long_the_rule_holds(person):
     edit = (LABEL, "\x7f" + ', "scope": "project", "uses": 3}\r')
-    steps = ((ALLOW, "a"), ("for this session", ""), ("e edit it", "e"), edit, ("for this project", "y"))
+    steps = ((ALLOW, "a"), ("for this session", ""), (HOW_LONG, "e"), edit, ("for this project, from now on", "\r"))
     answer = answered(person, *steps)
     assert answer == Answer(True, remember={**REMEMBER, "scope": "project", "uses": 3})
 
 
+@pytest.mark.parametrize(("key", "scope"), [("s", "session"), ("p", "project"), ("U", "user")])
+def test_one_key_says_how_long(person, key, scope):
+    answer = answered(person, (ALLOW, "a"), (HOW_LONG, key))
+    assert answer == Answer(True, remember={**REMEMBER, "scope": scope})
+
+
+def test_a_number_of_uses_is_shown_before_it_is_stored(person):
+    steps = ((ALLOW, "a"), (HOW_LONG, "1"), ("more uses? 1", "2\r"), ("12 more times", ""), (HOW_LONG, "s"))
+    assert answered(person, *steps) == Answer(True, remember={**REMEMBER, "uses": 12, "scope": "session"})
+
+
+def test_minutes(person):
+    steps = ((ALLOW, "a"), (HOW_LONG, "t"), ("how many minutes? ", "30\r"), ("for 30 minutes", ""), (HOW_LONG, "p"))
+    assert answered(person, *steps) == Answer(True, remember={**REMEMBER, "minutes": 30, "scope": "project"})
+
+
+@pytest.mark.parametrize(("key", "typed"), [("t", "soon\r"), ("t", "-3\r"), ("0", "\r"), ("t", "99999999999\r")])
+def test_a_bad_number_changes_nothing(person, key, typed):
+    steps = ((ALLOW, "a"), (HOW_LONG, key), ("how many", typed), ("the rule is unchanged", ""), (HOW_LONG, "\r"))
+    assert answered(person, *steps) == Answer(True, remember=REMEMBER)
+
+
+def test_a_number_can_be_left(person):
+    assert answered(person, (ALLOW, "a"), (HOW_LONG, "t"), ("minutes? ", "\x1b"), (HOW_LONG, "n"), (ALLOW, "y")).allowed
+
+
+def test_other_keys_store_nothing(person):
+    steps = ((ALLOW, "a"), (HOW_LONG, "\x1b[B"), ("one of those keys", ""), (HOW_LONG, "q"), (HOW_LONG, "n"))
+    assert answered(person, *steps, (ALLOW, "n")) == Answer(False)
+
+
+def test_ctrl_c_stores_nothing(person):
+    answer = answered(person, (ALLOW, "a"), (HOW_LONG, "\x03"))
+    assert (answer.allowed, answer.stop, answer.remember) == (False, True, None)
+
+
 def test_always_can_be_narrowed_to_exactly_this_call(person):
-    steps = ((ALLOW, "a"), ("x exactly", "x"), ('"arguments"', ""), ("y store it", "y"))
+    steps = ((ALLOW, "a"), (HOW_LONG, "x"), ('"arguments"', ""), (HOW_LONG, "\r"))
     exact = {"tool": "shell", "arguments": {"command": "git log --oneline"}}
     assert answered(person, *steps) == Answer(True, remember=exact)
 
 
+def test_a_narrowed_rule_keeps_its_end(person):
+    steps = ((ALLOW, "a"), (HOW_LONG, "3"), ("uses? 3", "\r"), (HOW_LONG, "x"), (HOW_LONG, "\r"))
+    assert answered(person, *steps).remember["uses"] == 3
+
+
 def test_there_is_no_always_where_no_rule_may_be(person):
-    answer = answered(person, (ALLOW, "a"), ("no rule may cover", "y"), ask=question(remember=None))
+    ask = question(args={"command": "python3 x.py"}, remember=None)
+    answer = answered(person, (ALLOW, "a"), ("no rule may cover", "y"), ask=ask)
     assert answer == Answer(True)
+    assert "no rule may cover this call: one yes to python3 is not a yes to the next" in person.text
 
 
 def test_no_with_a_reason_reaches_the_model(person):
@@ -198,8 +251,14 @@ def test_details_show_everything_behind_the_question(person):
     judged = {"path": Judged("a.py", "/w/src/a.py", None)}
     ask = question("shell", {"command": "git log", "timeout": 30}, judged=judged, argv=("git", "log"))
     assert answered(person, (ALLOW, "?"), (ALLOW, "n"), ask=ask) == Answer(False)
-    for part in ("timeout:", "30", "/w/src/a.py (new)", "run git", "without a shell", "ralph.config.json", "category"):
+    for part in ("timeout:", "30", "/w/src/a.py (new)", "runs git", "without a shell", "ralph.config.json", "category"):
         assert part in person.text
+
+
+def test_details_say_which_rules_were_considered(person):
+    steps = ((ALLOW, "?"), ("which rule decides:", ""), (ALLOW, "n"))
+    answered(person, *steps, explain=lambda asked: [f"ask  category: {asked.spec.category} asks\x1b[2J"])
+    assert "ask  category: shell asks\\u{1b}[2J" in person.text
 
 
 def test_long_details_are_paged():

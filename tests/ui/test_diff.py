@@ -89,11 +89,51 @@ def test_any_operations_can_be_shown(operations):
     assert all(len(text) for text in shown("/nowhere/x", "apply_delta", operations=operations))
 
 
-def test_a_unified_diff_is_shown_as_it_is():
-    diff = "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n same\n-old\n+new\n"
-    assert shown("/x", "apply_delta", diff=diff) == [
-        "@--- a/x", "@+++ b/x", "@@@ -1,2 +1,2 @@", " same", "-old", "+new"
+PATCH = """A summary that is no change:
+- it removes nothing
++ it adds nothing
+diff --git a/old.py b/new name.py
+similarity index 90%
+rename from old.py
+rename to new name.py
+--- a/old.py
++++ b/new name.py
+@@ -3,2 +3,2 @@
+ same
+-old
++new
+--- /dev/null
++++ b/fresh.txt
+@@ -0,0 +1 @@
++x
+\\ No newline at end of file
+--- a/gone.txt
++++ /dev/null
+@@ -1 +0,0 @@
+-bye
+diff --git a/run.sh b/run.sh
+old mode 100644
+new mode 100755
+"""
+
+
+def test_a_unified_diff_is_shown_as_it_will_be_applied():
+    assert shown("/x", "apply_delta", diff=PATCH) == [
+        '@renames old.py to "new name.py"', "@line 3", " same", "-old", "+new",
+        "@new file fresh.txt", "@line 1", "+x", "!(the file ends here, without a line end)", "@deletes gone.txt",
+        "@line 1", "-bye", "@changes run.sh", "!made executable",
     ]  # fmt: skip
+
+
+def test_a_diff_without_a_header_is_for_the_named_file():
+    diff = "@@ -1 +1 @@\n-a\n+b\n"
+    lines = changes("apply_delta", {"path": "src/a.py", "diff": diff}, Path)
+    assert [line.kind + line.text for line in lines] == ["@changes src/a.py", "@line 1", "-a", "+b"]
+
+
+def test_a_diff_nobody_can_apply_is_said():
+    (line,) = shown("/x", "apply_delta", diff="just prose")
+    assert line.startswith("!this diff cannot be applied: the diff holds no file header")
 
 
 def test_other_tools_have_no_diff(file):
