@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import cast
 
 from ralph.config import Config
+from ralph.core.gate import Question
 from ralph.place import Place, Wishes
 from ralph.policy.allowlist import built_in, read_entry, read_flag
+from ralph.policy.explain import as_lines, explain
 from ralph.policy.grants import GrantFile, Grants
 from ralph.policy.rules import Rules
 from ralph.sandbox.box import Sandbox, open_sandbox
@@ -42,3 +44,8 @@ def make_sandbox(place: Place, config: Config, scratch: Path, *, private: bool, 
     apart = PRIVATE if private else ()
     given = confine(mode, place.cwd, scratch, hidden=hidden, network=config.sandbox.network, private=apart)
     return open_sandbox(given, place.home, again=again)
+
+
+def explained(rules: Rules, question: Question, width: int = 76) -> list[str]:
+    """The rules that were considered about a call, as `ralph policy explain` shows them; no use of a grant counts."""
+    return as_lines(explain(rules, question.call, question.spec), width)

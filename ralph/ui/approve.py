@@ -18,6 +18,7 @@ from ralph.ui.visible import rows, visible
 if TYPE_CHECKING:
     from ralph.ui.card import Card
 
+Explain = Callable[[Question], list[str]]
 STOP = Answer(False, reason="the user ended the turn at this question", stop=True, error="aborted")
 _KEYS = "y once · n no · a always · r no, because… · ? details"
 _STYLE = re.compile("\x1b\\[[0-9;]*m")
@@ -29,6 +30,11 @@ _HOW_LONG = (
 _HINT = "  one of y n a r ? please, or Ctrl+C to end the turn"
 
 
+def unexplained(_question: Question) -> list[str]:
+    """For where the rules cannot be asked."""
+    return []
+
+
 class TerminalApprover:
     """Implements core.gate.Approver on a terminal.
 
@@ -38,7 +44,7 @@ class TerminalApprover:
 
     def __init__(
         self, terminal: Terminal, *, cwd: Path, colour: bool = True, settle: Callable[[], None] = lambda: None,
-        explain: Callable[[Question], list[str]] = lambda _question: [],
+        explain: Explain = unexplained,
     ) -> None:  # fmt: skip
         import asyncio
 

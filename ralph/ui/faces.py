@@ -13,7 +13,7 @@ from ralph.core.events import Event, Reply, TextDelta
 from ralph.core.gate import Approver
 from ralph.core.messages import Message, Text
 from ralph.errors import RalphError
-from ralph.ui.approve import Refuse, TerminalApprover
+from ralph.ui.approve import Explain, Refuse, TerminalApprover, unexplained
 from ralph.ui.jsonl import JsonLines
 from ralph.ui.oneshot import screen_for
 from ralph.ui.plain import put
@@ -26,7 +26,7 @@ PATIENCE_S = 2.0
 class JobFace(Protocol):
     """Shows one job. `opened` comes first, `result` last; `result` alone when the session could not be opened."""
 
-    def approver(self, terminal: Terminal | None, cwd: Path) -> Approver: ...
+    def approver(self, terminal: Terminal | None, cwd: Path, explain: Explain = unexplained) -> Approver: ...
 
     def opened(self, about: Callable[[], Mapping[str, Any]], *, hold: bool, streaming: bool) -> None: ...
 
@@ -40,8 +40,8 @@ class JsonFace:
         self._lines = JsonLines(out)
         self.show = self._lines.show
 
-    def approver(self, terminal: Terminal | None, cwd: Path) -> Approver:
-        return TerminalApprover(terminal, cwd=cwd, colour=False) if terminal else Refuse()
+    def approver(self, terminal: Terminal | None, cwd: Path, explain: Explain = unexplained) -> Approver:
+        return TerminalApprover(terminal, cwd=cwd, colour=False, explain=explain) if terminal else Refuse()
 
     def opened(self, about: Callable[[], Mapping[str, Any]], *, hold: bool, streaming: bool) -> None:
         self._lines.init(**about())
@@ -59,10 +59,12 @@ class ScreenFace:
         self._hold = False
         self._held = ""
 
-    def approver(self, terminal: Terminal | None, cwd: Path) -> Approver:
+    def approver(self, terminal: Terminal | None, cwd: Path, explain: Explain = unexplained) -> Approver:
         if terminal is None:
             return Refuse()
-        return TerminalApprover(terminal, cwd=cwd, colour=self._colour, settle=self.screen.settle)
+        return TerminalApprover(
+            terminal, cwd=cwd, colour=self._colour, settle=self.screen.settle, explain=explain
+        )  # fmt: skip
 
     def opened(self, about: Callable[[], Mapping[str, Any]], *, hold: bool, streaming: bool) -> None:
         self._hold, self._streaming = hold, streaming

@@ -130,3 +130,43 @@ def test_what_is_written_is_plain_json(tmp_path: Path) -> None:
     assert row["rule"] == RULE
     assert row["workspace"] == "/work"
     assert row["expires"] == Clock().at + 60
+
+
+def test_a_grant_knows_when_it_was_given_and_rows_of_before_need_not(tmp_path: Path) -> None:
+    grants = kept(tmp_path)
+    assert grants.add({**RULE, "scope": "user"}).given == Clock().at
+    path = tmp_path / "home/grants.json"
+    rows = json.loads(path.read_text())
+    del rows[0]["given"]
+    path.write_text(json.dumps(rows))
+    assert kept(tmp_path).list()[0].given is None
+
+
+def test_grants_of_other_projects_can_be_listed_and_revoked(tmp_path: Path) -> None:
+    grant = kept(tmp_path, "/one").add({**RULE, "scope": "project"})
+    other = kept(tmp_path, "/two")
+    assert other.list(everywhere=True) == (grant,)
+    assert other.revoke(grant.id)
+    assert not other.revoke(grant.id)
+    assert kept(tmp_path, "/one").list() == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"uses": 1.5}, {"uses": True}, {"minutes": float("inf")}, {"minutes": 1e12}, {"minutes": "1"}, {"minutes": False}],
+)
+def test_ends_that_are_none_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="number"):
+        Grants("/work").add({**RULE, **change})
+
+
+@pytest.mark.parametrize(
+    "change", [{"expires": "soon"}, {"rule": {"tool": "write_file", "pattern": "("}}, {"uses": "x"}]
+)
+def test_a_row_edited_by_hand_is_checked_when_it_is_read(tmp_path: Path, change: dict[str, object]) -> None:
+    kept(tmp_path).add({**RULE, "scope": "user"})
+    path = tmp_path / "home/grants.json"
+    (row,) = json.loads(path.read_text())
+    path.write_text(json.dumps([{**row, **change}]))
+    with pytest.raises(StoreError, match="cannot be read"):
+        kept(tmp_path).list()
