@@ -50,10 +50,13 @@ class _Needle(NamedTuple):
 
 
 class _Span(NamedTuple):
+    """`origin`: where what gave it away begins, such as the name before a password."""
+
     start: int
     end: int
     kind: str
     digest: str
+    origin: int
 
 
 class Redactor:
@@ -91,7 +94,7 @@ class Redactor:
         spans = self._spans(text, base)
         cut = len(text) if last else self._settled(text, base)
         for span in reversed(spans):
-            cut = span.start if span.start < cut < span.end else cut
+            cut = span.origin if span.origin < cut < span.end else cut
         return self._replaced(text, base, cut, [span for span in spans if span.end <= cut]), cut
 
     def _spell(self, name: str, value: str) -> Iterator[_Needle]:
@@ -117,7 +120,7 @@ class Redactor:
             if joined and span.start < joined[-1].end:
                 before = joined[-1]
                 if span.end > before.end:
-                    joined[-1] = _Span(before.start, span.end, before.kind, "")
+                    joined[-1] = _Span(before.start, span.end, before.kind, "", min(before.origin, span.origin))
             else:
                 joined.append(span)
         return joined
@@ -126,7 +129,7 @@ class Redactor:
         for needle in self._needles:
             at = text.find(needle.text, base)
             while at >= 0:
-                yield _Span(at + needle.skip, at + len(needle.text), needle.kind, needle.digest)
+                yield _Span(at + needle.skip, at + len(needle.text), needle.kind, needle.digest, at)
                 at = text.find(needle.text, at + 1)
 
     def _replaced(self, text: str, base: int, end: int, spans: list[_Span]) -> str:
@@ -208,14 +211,14 @@ def _tokens(text: str, base: int) -> Iterator[_Span]:
 def _token_at(text: str, at: int, prefix: str) -> Iterator[_Span]:
     for kind, rest in rest_of(prefix):
         if found := rest.match(text, at + len(prefix)):
-            yield _Span(at, at + len(text[at : found.end()].rstrip(".")), kind, "")
+            yield _Span(at, at + len(text[at : found.end()].rstrip(".")), kind, "", at)
             return
 
 
 def _in_context(text: str, base: int) -> Iterator[_Span]:
     for context, at in triggered(text, _lower(text), base):
         if span := context.find(text, at):
-            yield _Span(*span, "")
+            yield _Span(*span, "", at)
 
 
 def _lower(text: str) -> str:

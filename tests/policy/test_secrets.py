@@ -13,7 +13,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ralph.config import Config
@@ -188,6 +188,7 @@ PIECES = st.one_of(
 
 
 @given(st.lists(PIECES, max_size=6).map("".join), st.lists(st.integers(1, 30), min_size=1, max_size=40))
+@example("bearer sk-proj-I2Y1password = getpass.getpass()", [1])
 @settings(max_examples=300, deadline=None)
 def test_a_stream_says_exactly_what_the_whole_text_would(text, sizes):
     redact = Redactor(KNOWN, KEY)
