@@ -40,8 +40,8 @@ class Card:
         judgement = question.judgement
         head = self.paint("1;31" if judgement.dangerous else "1;33", f"● {visible(question.call.name, keep='')}")
         lines = ["", head + (f"  for {visible(question.origin, keep='')}" if question.origin else "")]
-        lines += [f"  {line}" for line in self._subject(question)]
         diff = self._diff(question)
+        lines += [f"  {line}" for line in self._subject(question, shown=_CHANGING if diff else ())]
         lines += [f"  {self._row(line, width - 2)}" for line in diff[:SHORT]]
         if len(diff) > SHORT:
             lines.append(self.paint("33", f"  … {len(diff) - SHORT} more lines: ? shows all"))
@@ -103,14 +103,14 @@ class Card:
     def _labelled(self, label: str, lines: list[str]) -> list[str]:
         return [f"  {f'{label}:' if not at else '':<{len(label) + 1}} {line}" for at, line in enumerate(lines)]
 
-    def _subject(self, question: Question) -> list[str]:
-        """The arguments, the telling one first and bare; what a diff shows anyway is left out."""
+    def _subject(self, question: Question, shown: tuple[str, ...]) -> list[str]:
+        """The arguments, the telling one first and bare; those that are `shown` otherwise are left out."""
         args = dict(question.call.args)
         main = args.pop(_MAIN.get(question.call.name, "path"), None)
         lines = self._clipped(main).split("\n") if isinstance(main, str) else []
-        if self._diff(question):
-            args = {key: value for key, value in args.items() if key not in _CHANGING}
         for key, value in args.items():
+            if key in shown:
+                continue
             text = self._clipped(value if isinstance(value, str) else _json(value))
             lines += f"{visible(key, keep='')}: {text}".split("\n")
         return lines

@@ -186,6 +186,16 @@ def test_what_was_typed_before_the_question_answers_nothing(program, talk):
     assert written(program) == []
 
 
+def test_a_granted_command_runs_unasked_and_its_neighbours_do_not(program, talk):
+    script = program.script(
+        calls("shell", command="mkdir one"), calls("shell", command="mkdir one/two"),
+        calls("shell", command="mkdir one -p"), calls("shell", command="mkdir one; ls"), {"text": "done"},
+    )  # fmt: skip
+    one = talk(*script, "go").does(ASKED, "a").does(r'"mkdir", "one"\]').does(HOW_LONG, "\r")
+    assert one.does("one/two").does(ASKED, "n").does("mkdir one; ls").does(ASKED, "n").ends() == 0
+    assert [path.name for path in program.cwd.rglob("*")] == ["one"]
+
+
 @pytest.mark.skipif(shutil.which("rm") is None, reason="no rm here")
 def test_there_is_no_always_for_rm(program, talk):
     (program.cwd / "a").write_text("")

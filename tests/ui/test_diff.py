@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ralph.ui.diff import Line, changes, painted, plain
@@ -81,6 +81,7 @@ def test_operations_show_the_lines_they_name(file):
     ]  # fmt: skip
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text drawn on a machine takes seconds
 @given(st.lists(st.dictionaries(
     st.sampled_from(["type", "start_line", "end_line", "content"]),
     st.none() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.text(max_size=3), max_size=2),

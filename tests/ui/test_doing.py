@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ralph.core.gate import Effect
@@ -81,6 +81,7 @@ def test_what_is_odd_is_spelled_out(work):
 KINDS = st.sampled_from(["executes", "writes", "deletes", "contacts", "secret", "history", "unknown", "reads", "new"])
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text drawn on a machine takes seconds
 @given(st.lists(st.tuples(KINDS, st.text(max_size=12)), max_size=8))
 def test_anything_can_be_said_on_plain_lines(effects):
     for deed in deeds([Effect(*effect) for effect in effects], "/tmp", "/tmp"):
