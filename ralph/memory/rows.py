@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Metric = Literal["l2", "cosine", "ip"]
 Vector = Iterable[float] | bytes
@@ -16,8 +16,7 @@ DOCUMENTS = "documents"
 """The three indices every home has. Others are made by `Definitions.create`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Embedder:
+class Embedder(NamedTuple):
     """Who makes the vectors of an index. Vectors of two embedders are never compared, whatever their dimension.
 
     `name` is empty for an index whose vectors the caller brings along.
@@ -27,8 +26,7 @@ class Embedder:
     dimension: int
 
 
-@dataclass(frozen=True, slots=True)
-class IndexSpec:
+class IndexSpec(NamedTuple):
     """What an index is. links: hnswlib's M; effort: its ef_construction; capacity: room to begin with, it grows.
 
     embedder: None until one was chosen with `Definitions.use`.
@@ -117,8 +115,7 @@ class Where:
 EVERYTHING = Where()
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """What happened to the vectors of one embedder in one index after a sequence number.
 
     added: (sequence number, vector id, document id, float32 little-endian bytes) in the order it happened; an updated
@@ -130,8 +127,7 @@ class Changes:
     removed: list[int]
 
 
-@dataclass(frozen=True, slots=True)
-class IndexStats:
+class IndexStats(NamedTuple):
     """vectors: those of the current embedder; pending: documents that still want one; seq: changes so far."""
 
     spec: IndexSpec

@@ -39,12 +39,12 @@ def purge(database: Database) -> None:
     with database.writing() as connection:
         for table in _TEXT_TABLES:
             connection.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
-    database.apart("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.fold()
 
 
 def compact(database: Database) -> int:
     """Drop vectors that no index uses, make the full text anew, give free space back. Returns the bytes gained."""
-    database.apart("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.fold()
     before = database.path.stat().st_size
     with database.writing() as connection:
         _drop_unused_vectors(connection)
@@ -52,7 +52,7 @@ def compact(database: Database) -> int:
             connection.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")
     purge(database)
     database.apart("VACUUM")
-    database.apart("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.fold()
     return before - database.path.stat().st_size
 
 
