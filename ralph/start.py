@@ -24,7 +24,7 @@ from ralph.providers.choose import Choice, choose
 from ralph.providers.detect import find_local
 from ralph.session.answer import read_schema
 from ralph.session.attach import piped, referenced
-from ralph.ui.faces import JobFace, ScreenFace, asker, face_for, read_piped
+from ralph.ui.faces import JobFace, ScreenFace, ask_yes_no, face_for, read_piped
 from ralph.ui.oneshot import READER_GONE
 from ralph.ui.plain import abandon
 from ralph.ui.terminal import Terminal, open_terminal
@@ -84,15 +84,15 @@ def run_async(main: Callable[[], Any]) -> int:
     return asyncio.run(guarded())
 
 
-def settle_place(options: Options, env: Mapping[str, str], ask: Callable[[str], bool] | None) -> tuple[Place, Loaded]:
-    """Home, trust and settings. `ask` puts a yes-no question to the person; None: nobody is there."""
+async def settle_place(options: Options, env: Mapping[str, str], terminal: Terminal | None) -> tuple[Place, Loaded]:
+    """Home, trust and settings. Without a terminal a directory that is not trusted stays so."""
     cwd = working_directory()
     home = home_directory(options.text("home"), env, cwd)
     trust = Trust(home)
     trusted = trust.holds(cwd)
-    if not trusted and ask is not None:
+    if not trusted and terminal is not None:
         names = ", ".join(path.name for path in ralph_files(cwd))
-        trusted = ask(f"{cwd} has its own Ralph settings ({names}). Trust them?")
+        trusted = await ask_yes_no(terminal, f"{cwd} has its own Ralph settings ({names}). Trust them?")
         if trusted:
             trust.grant(cwd)
     place = Place(cwd, home, env, trusted)
@@ -153,7 +153,7 @@ async def _main(options: Options, env: Mapping[str, str]) -> int:
 
 
 async def _open_and_run(options: Options, env: Mapping[str, str], terminal: Terminal | None, face: JobFace) -> int:
-    place, loaded = settle_place(options, env, asker(terminal) if terminal else None)
+    place, loaded = await settle_place(options, env, terminal)
     config = loaded.config
     schema_file = options.text("output-schema")
     schema = read_schema(place.cwd / schema_file) if schema_file else None

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TextIO
 from ralph.core.events import Event, Reply, TextDelta
 from ralph.core.gate import Approver
 from ralph.core.messages import Message, Text
-from ralph.errors import RalphError
+from ralph.errors import Interrupted, RalphError
 from ralph.ui.approve import Explain, Refuse, TerminalApprover, unexplained
 from ralph.ui.jsonl import JsonLines
 from ralph.ui.oneshot import screen_for
@@ -95,15 +95,19 @@ def face_for(*, as_json: bool, env: Mapping[str, str]) -> JobFace:
     return ScreenFace(sys.stdout, sys.stderr, colour=colour)
 
 
-def asker(terminal: Terminal) -> Callable[[str], bool]:
-    """Put a yes-no question, before there is anything to interrupt. Anything but y is no."""
-
-    def ask(question: str) -> bool:
-        terminal.show(f"{question} [y/N] ")
-        answer = sys.stdin.readline() if sys.stdin.isatty() else ""
-        return answer.strip().lower() in ("y", "yes")
-
-    return ask
+async def ask_yes_no(terminal: Terminal, question: str) -> bool:
+    """One key before there is a session: y is yes, any other no. Raises Interrupted for Ctrl+C."""
+    try:
+        with terminal.attention():
+            terminal.show(f"{question} [y/N] ")
+            key = (await terminal.key()).lower()
+            terminal.show(f"{'yes' if key == 'y' else 'no'}\n")
+    except EOFError:
+        terminal.show("\n")
+        raise Interrupted("interrupted") from None
+    except OSError:  # the terminal went away
+        return False
+    return key == "y"
 
 
 def read_piped(stdin: TextIO | None, *, wait: Callable[[float], bool] | None = None) -> str:
