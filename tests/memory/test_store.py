@@ -432,7 +432,9 @@ def test_writes_together_or_not_at_all(store):
     assert store.count(LONG_TERM) == 0
 
 
-def test_threads_share_a_store(store):
+def test_threads_share_a_store(tmp_path):
+    store = Store(tmp_path)
+
     def work(number):
         for n in range(20):
             add(store, f"thread {number} memory {n}")
@@ -443,6 +445,7 @@ def test_threads_share_a_store(store):
     for thread in threads:
         thread.join()
     assert store.count(LONG_TERM) == 80
+    store.close()
 
 
 def test_processes_create_and_migrate_at_once(tmp_path):
