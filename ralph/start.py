@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ralph.app import make_http, open_app, working_directory
+from ralph.app import App, make_http, open_app, working_directory
 from ralph.config import CATEGORIES, Loaded, home_directory, load
 from ralph.core.events import Notice
+from ralph.core.gate import Question
 from ralph.core.messages import Block
 from ralph.errors import ConfigError, Interrupted, RalphError
 from ralph.job import run_job
@@ -166,8 +167,11 @@ async def _open_and_run(options: Options, env: Mapping[str, str], terminal: Term
         confine=config.origin("sandbox.mode") != "default", debug=options.on("debug"),
     )  # fmt: skip
     choice = await choose(config, find_local)
-    app = await open_app(place, config, choice, face.approver(terminal, place.cwd), make_http(config), wishes)
+    approver = face.approver(terminal, place.cwd, lambda question: _explain(app, question))
+    app = await open_app(place, config, choice, approver, make_http(config), wishes)
     app.notices += _notices(loaded, choice)
+    if isinstance(face, ScreenFace):
+        face.who = lambda: app.agent.provider.name
     try:
         if isinstance(face, ScreenFace) and talk:
             from ralph.converse import converse  # noqa: PLC0415  # a one-shot job needs none of it
@@ -178,6 +182,12 @@ async def _open_and_run(options: Options, env: Mapping[str, str], terminal: Term
         return await run_job(app, prompt, face, attached=attached, timeout_s=config.limits.timeout_s, schema=schema)
     finally:
         await app.close()
+
+
+def _explain(app: App, question: Question) -> list[str]:
+    from ralph.rulebook import explained  # noqa: PLC0415  # it is loaded by the time anything is asked
+
+    return explained(app.policy.rules, question)
 
 
 def read_prompt(options: Options) -> tuple[str, tuple[Block, ...]]:

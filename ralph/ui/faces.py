@@ -51,11 +51,15 @@ class JsonFace:
 
 
 class ScreenFace:
-    """`streaming` False: each answer is shown when it is whole. A held one (it must fit a form) comes last, alone."""
+    """`streaming` False: each answer is shown when it is whole. A held one (it must fit a form) comes last, alone.
+
+    who: the name of the provider that answers, to be set once there is one.
+    """
 
     def __init__(self, out: TextIO, err: TextIO, *, colour: bool) -> None:
         self._out, self._err, self._colour, self._streaming = out, err, colour, True
-        self.screen = screen_for(out, err, colour=colour)
+        self.who: Callable[[], str] = lambda: ""
+        self.screen = screen_for(out, err, colour=colour, verbatim=self._verbatim)
         self._hold = False
         self._held = ""
 
@@ -68,6 +72,9 @@ class ScreenFace:
 
     def opened(self, about: Callable[[], Mapping[str, Any]], *, hold: bool, streaming: bool) -> None:
         self._hold, self._streaming = hold, streaming
+
+    def _verbatim(self) -> bool:
+        return self.who() == "reflex"  # what it answers is no Markdown
 
     def show(self, event: Event) -> None:
         if isinstance(event, TextDelta) and (self._hold or not self._streaming):

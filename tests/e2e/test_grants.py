@@ -196,6 +196,14 @@ def test_a_granted_command_runs_unasked_and_its_neighbours_do_not(program, talk)
     assert [path.name for path in program.cwd.rglob("*")] == ["one"]
 
 
+def test_details_show_every_rule_that_was_considered(program, talk):
+    script = program.script(calls("shell", command="git push"), {"text": "done"})
+    one = talk(*script, "go").does(ASKED, "?").does("which rule decides:").does(ASKED, "n")
+    assert one.ends() == 0
+    shown = program.run("policy", "explain", "git push").stdout.splitlines()
+    assert next(line for line in shown if line.startswith("verdict")) in one.seen
+
+
 @pytest.mark.skipif(shutil.which("rm") is None, reason="no rm here")
 def test_there_is_no_always_for_rm(program, talk):
     (program.cwd / "a").write_text("")
