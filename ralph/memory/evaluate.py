@@ -1,0 +1,225 @@
+"""Measure recall with a question set: JSON lines, `{"id","text","meta":{}}` for a memory, `{"query","relevant":[ids]}`.
+
+The set is stored in a home of its own and asked through the same `Recall` that tools and prompts use, without a
+threshold. A hit that near-duplicates were folded into counts as itself and then each of them, one place each.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ralph.errors import ConfigError
+from ralph.memory.embed import TextEmbedder, catch_up
+from ralph.memory.ranking import TURN, Weights
+from ralph.memory.recall import Found, Recall
+from ralph.memory.rows import LONG_TERM, Draft, IndexSpec
+from ralph.memory.store import Store
+from ralph.memory.when import moment
+from ralph.memory.words import STOP_WORDS, words_of
+
+SAMPLE = Path(__file__).parent / "data" / "sample.jsonl"
+DEPTHS = (1, 5, 10, 20)
+LONG_WORD = 5
+_SPEAKERS = ("speaker", "author", "name", "from", "person", "who", "user", "subject")
+_TIMES = ("created", "date", "time", "timestamp", "datetime", "session_date", "date_time", "when")
+_SESSIONS = ("session", "session_id", "conversation", "conversation_id", "sample_id", "chat", "thread")
+_PREFIX = re.compile(r"([^\W\d_][\w.'-]*(?: [^\W\d_][\w.'-]*)?)\s*: +(?=\S)")
+_COMMON, _SUBJECT = 0.02, 0.1
+"""Share of the memories a speaker must have to be left out of what is embedded, and a subject to be a speaker."""
+
+
+Progress = Callable[[str, int, int], None]
+"""What was done, how often by now, how often in all."""
+
+
+def _quietly(_what: str, _done: int, _all: int) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    """memories: (id, text, meta). questions: (query, relevant ids)."""
+
+    memories: Sequence[tuple[str, str, Mapping[str, Any]]]
+    questions: Sequence[tuple[str, frozenset[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """recall: depth -> mean share of the relevant found by then. mrr: mean of 1 / place of the first relevant.
+
+    ms, p95_ms: per question, wall. tokens: mean size of ten hits, estimated at four characters each.
+    """
+
+    memories: int
+    questions: int
+    mode: str
+    recall: Mapping[int, float]
+    mrr: float
+    ms: float
+    p95_ms: float
+    tokens: float
+    store_s: float
+    embed_s: float
+    missed: Sequence[str] = field(default_factory=tuple)
+
+    def as_json(self) -> dict[str, Any]:
+        rows = {f"recall@{depth}": round(value, 4) for depth, value in self.recall.items()}
+        return {
+            "memories": self.memories, "questions": self.questions, "mode": self.mode, **rows,
+            "mrr": round(self.mrr, 4), "ms_per_query": round(self.ms, 2), "p95_ms": round(self.p95_ms, 2),
+            "tokens_per_query": round(self.tokens, 1), "store_s": round(self.store_s, 2),
+            "embed_s": round(self.embed_s, 2),
+        }  # fmt: skip
+
+
+def load(lines: Iterable[str], name: str = "the question set") -> QuestionSet:
+    """ConfigError names the first line that is neither a memory nor a question."""
+    memories: list[tuple[str, str, Mapping[str, Any]]] = []
+    questions: list[tuple[str, frozenset[str]]] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            if "query" in row:
+                questions.append((str(row["query"]), frozenset(map(str, row["relevant"]))))
+            else:
+                memories.append((str(row["id"]), str(row["text"]), dict(row.get("meta") or {})))
+        except (ValueError, KeyError, TypeError) as error:
+            hint = 'a line is {"id","text","meta":{}} or {"query","relevant":[ids]}'
+            raise ConfigError(f"{name}, line {number} cannot be used ({error})", hint=hint) from error
+    if not questions:
+        raise ConfigError(f"{name} holds no questions", hint='a question is {"query","relevant":[ids]}')
+    return QuestionSet(memories, questions)
+
+
+def drafts_of(memories: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[Draft]:
+    """Memories as they would be stored in use: who speaks beside the text, not in it; turns and facts told apart."""
+    spoken = [_spoken(text, meta) for _, text, meta in memories]
+    subjects = Counter(_subject(text) for _, text in spoken)
+    told = {name for name, count in subjects.items() if name and count >= max(3, _SUBJECT * len(memories))}
+    spoken = [(speaker or (_subject(text) if _subject(text) in told else ""), text) for speaker, text in spoken]
+    counts = Counter(speaker for speaker, _ in spoken if speaker)
+    people = [name for name, count in counts.items() if count >= max(2, _COMMON * len(memories))]
+    names = {word for name in people for word in words_of(name)}
+    third_person = sum(_subject(text).lower() in names for _, text in spoken)
+    type_ = "fact" if third_person > len(memories) / 3 else TURN
+    return [
+        Draft(
+            text, type=str(meta.get("type") or type_), session=_first(meta, _SESSIONS, id_.rpartition(":")[0]),
+            about=" ".join(filter(None, (speaker, str(meta.get("title") or "")))), created=_created(meta),
+            metadata={**meta, "speaker": speaker, "people": people, "id": id_},
+        )
+        for (id_, _, meta), (speaker, text) in zip(memories, spoken, strict=True)
+    ]  # fmt: skip
+
+
+def measure(
+    questions: QuestionSet, home: Path, *, embedder: TextEmbedder | None = None, index: str = LONG_TERM,
+    typos: bool = False, weights: Weights | None = None, progress: Progress = _quietly,
+) -> Report:  # fmt: skip
+    """Store the set in `home`, which must be empty, and ask all of it. Same set, same report, but for the times."""
+    store = Store(home)
+    recall = Recall(store, embedder=embedder, lasting=True, weights=weights)
+    try:
+        if index not in {spec.name for spec in store.definitions.list()}:
+            store.definitions.create(IndexSpec(index))
+        started = time.perf_counter()
+        drafts = drafts_of(questions.memories)
+        for first in range(0, len(drafts), 500):
+            store.add(index, drafts[first : first + 500])
+        stored = time.perf_counter()
+        if embedder is not None:
+            catch_up(store, index, embedder, progress=lambda done: progress("embedded", done, len(drafts)))
+        embedded = time.perf_counter()
+        asked = [(misspelt(query) if typos else query, relevant) for query, relevant in questions.questions]
+        return ask(recall, asked, index, len(drafts), (stored - started, embedded - stored), progress)
+    finally:
+        recall.close()
+        store.close()
+
+
+def ask(
+    recall: Recall, questions: Sequence[tuple[str, frozenset[str]]], index: str, size: int,
+    spent: tuple[float, float] = (0.0, 0.0), progress: Progress = _quietly,
+) -> Report:  # fmt: skip
+    """Ask an index that is filled already. Ids are those of the documents, or `metadata.id` where there is one."""
+    totals = dict.fromkeys(DEPTHS, 0.0)
+    inverse, tokens = 0.0, 0
+    seconds: list[float] = []
+    missed: list[str] = []
+    mode = ""
+    for number, (query, relevant) in enumerate(questions, 1):
+        started = time.perf_counter()
+        found = recall(query, max(DEPTHS), index=index)
+        seconds.append(time.perf_counter() - started)
+        ranking, mode = _ids(found, recall), found.mode
+        for depth in DEPTHS:
+            totals[depth] += len(relevant & set(ranking[:depth])) / (len(relevant) or 1)
+        place = next((place for place, id_ in enumerate(ranking, 1) if id_ in relevant), 0)
+        inverse += 1 / place if place else 0.0
+        if not relevant & set(ranking[:10]):
+            missed.append(query)
+        tokens += sum(len(hit.document.text) // 4 + 1 for hit in found.hits[:10])
+        progress("asked", number, len(questions))
+    count = len(questions)
+    return Report(
+        size, count, mode, {depth: total / count for depth, total in totals.items()}, inverse / count,
+        1000 * sum(seconds) / count, 1000 * sorted(seconds)[int(0.95 * (count - 1))], tokens / count, *spent, missed,
+    )  # fmt: skip
+
+
+def misspelt(query: str, seed: int = 7) -> str:
+    """One slip of the fingers in every word of five letters or more, always the same one for the same question."""
+    chance = random.Random(f"{seed}{query}")
+
+    def slip(found: re.Match[str]) -> str:
+        word = found[0]
+        place = chance.randrange(1, len(word) - 1)
+        letter = chance.choice("abcdefghijklmnopqrstuvwxyz")
+        return chance.choice((
+            word[:place] + word[place + 1 :], word[:place] + letter + word[place:],
+            word[:place] + letter + word[place + 1 :], word[:place] + word[place + 1] + word[place] + word[place + 2 :],
+        ))  # fmt: skip
+
+    return re.sub(rf"[^\W\d_]{{{LONG_WORD},}}", slip, query)
+
+
+def _ids(found: Found, recall: Recall) -> list[str]:
+    ids: list[str] = []
+    for hit in found.hits:
+        ids.append(str(hit.document.metadata.get("id", hit.document.id)))
+        ids += [str(other.metadata.get("id", other.id)) for other in recall.documents(hit.also)]
+    return ids
+
+
+def _spoken(text: str, meta: Mapping[str, Any]) -> tuple[str, str]:
+    """Who speaks and what is said; a `Name: ` at the head of the text tells the first and is no part of the second."""
+    speaker = _first(meta, _SPEAKERS, "")
+    found = _PREFIX.match(text)
+    if found and (not speaker or words_of(found[1]) == words_of(speaker)):
+        return speaker or found[1], text[found.end() :]
+    return speaker, text
+
+
+def _subject(text: str) -> str:
+    """The first word, where it may be a name: `Ada` of `Ada likes tea`."""
+    word = (text.split(maxsplit=1) or [""])[0].removesuffix("'s").removesuffix("\u2019s")
+    return word if word.isalpha() and word.istitle() and word.lower() not in STOP_WORDS else ""
+
+
+def _first(meta: Mapping[str, Any], keys: Sequence[str], default: str) -> str:
+    return next((str(meta[key]) for key in keys if isinstance(meta.get(key), str | int) and meta[key] != ""), default)
+
+
+def _created(meta: Mapping[str, Any]) -> float | None:
+    return next((when for key in _TIMES if (when := moment(meta.get(key))) is not None), None)
