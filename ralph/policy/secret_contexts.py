@@ -77,14 +77,14 @@ def _url_password(text: str, found: re.Match[str]) -> Span | None:
     return found.start(3), found.start(3) + len(password), "url_password"
 
 
-_ARMOUR = re.compile(r"-----BEGIN [A-Z0-9 ]{0,24}$")
+_ARMOUR = r"-----BEGIN [A-Z0-9 ]{0,24}$"
 _GAP = r"(?:\s|\\[nr]|[\"'+,])*+"
 _LINES = re.compile(rf"{_GAP}[A-Za-z0-9+/=]{{40,}}+(?:{_GAP}[A-Za-z0-9+/=]{{16,}}+)*")
 _RUN = re.compile(r"[A-Za-z0-9+/=]{20}")
 
 
 def _private_key(text: str, found: re.Match[str]) -> Span | None:
-    if not _ARMOUR.search(_before(text, found, "private key")):
+    if not re.search(_ARMOUR, _before(text, found, "private key")):
         return None
     start, end = found.span(3)
     if not text.startswith("--", end):  # cut short: take what looks like its lines
@@ -113,11 +113,11 @@ def _aws_secret(text: str, found: re.Match[str]) -> Span | None:
     return (*found.span(3), "aws_secret_key") if alone and re.search(r"\d", found[3]) else None
 
 
-_KEY_NAME = re.compile(
-    r"(?:api|access|secret|private|encryption|signing|master|account|auth|client|service|shared|storage|app|subscription)"
-    r"[_ -]?$", re.IGNORECASE,
-)  # fmt: skip
-_NAME_END = re.compile(r"(?:ord|d)?[_-]?\d{0,3}", re.IGNORECASE)
+_KEY_NAME = (
+    r"(?i:api|access|secret|private|encryption|signing|master|account|auth|client|service|shared|storage|app|subscription)"
+    r"[_ -]?$"
+)
+_NAME_END = r"(?i:ord|d)?[_-]?\d{0,3}"
 
 
 def _assigned(trigger: str) -> Callable[[str, re.Match[str]], Span | None]:
@@ -125,7 +125,7 @@ def _assigned(trigger: str) -> Callable[[str, re.Match[str]], Span | None]:
 
     def read(text: str, found: re.Match[str]) -> Span | None:
         before = _before(text, found, trigger)
-        if trigger == "key" and not _KEY_NAME.search(before):
+        if trigger == "key" and not re.search(_KEY_NAME, before):
             return None
         opening, value, after = found[7], found[8].rstrip(".:"), text[found.end() : found.end() + 1]
         if after in ("(", "[", "{", "<"):
@@ -133,7 +133,7 @@ def _assigned(trigger: str) -> Callable[[str, re.Match[str]], Span | None]:
         span = (found.start(8), found.start(8) + len(value), "password" if trigger == "passw" else "assigned_secret")
         if random_looking(value):
             return span
-        if len(value) < 8 or ordinary(value) or not _NAME_END.fullmatch(found[1]):
+        if len(value) < 8 or ordinary(value) or not re.fullmatch(_NAME_END, found[1]):
             return None
         own = re.search(r"[A-Z0-9_]*$", before)
         name = text[found.start() - len(trigger) : found.start()]

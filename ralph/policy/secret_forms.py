@@ -94,29 +94,30 @@ def anchor(*, within: bool = False) -> re.Pattern[str]:
     return re.compile(f"{'' if within else '(?<![A-Za-z0-9])'}(?:{'|'.join(dotted)})")
 
 
-_ORDINARY = re.compile(
+# Patterns as text are compiled at their first use, which is never in most sessions.
+_ORDINARY = (
     r"[a-z]{1,15}|[A-Z][a-z]{0,14}|[A-Z]{1,15}|[\d.,:+-]{1,15}|true|false|none|null"  # a word, a number, a date
     r"|[~.]{0,2}/[^=+]*|[A-Za-z]:[\\/].*|\w+://[^@]*"  # a path, a URL without a password
     r"|[A-Za-z]+(?:[-_. ][A-Za-z]+)*(?:[-_.]?v?\d{1,3}){0,3}"  # words, perhaps with a version or a number
     r"|[\w.-]+@[\w-]+(?:\.[\w-]+)+|[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}(?::\d+)?"  # a mail address, a host
     r"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # a UUID
 )
-_TEMPLATE = re.compile(r"[\$%<{\[*].*|.*[<{]\w*[>}].*|(.)\1{5,}|.*(?i:example|placeholder|changeme|your[-_]|xxxx).*")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_WORDS = re.compile(r"(?:[A-Za-z]+|\d{1,4})(?:[_./:-]+(?:[A-Za-z]+|\d{1,4}))*[_./:-]*")
-_SWITCH = re.compile(r"[A-Za-z](?=\d)|\d(?=[A-Za-z])")
+_TEMPLATE = r"[\$%<{\[*].*|.*[<{]\w*[>}].*|(.)\1{5,}|.*(?i:example|placeholder|changeme|your[-_]|xxxx).*"
+_UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_WORDS = r"(?:[A-Za-z]+|\d{1,4})(?:[_./:-]+(?:[A-Za-z]+|\d{1,4}))*[_./:-]*"
+_SWITCH = r"[A-Za-z](?=\d)|\d(?=[A-Za-z])"
 
 
 def ordinary(value: str) -> bool:
     """Words, numbers, paths, hosts and placeholders: redacting them everywhere would hide more than it protects."""
-    return bool(_ORDINARY.fullmatch(value) or _TEMPLATE.fullmatch(value))
+    return any(re.fullmatch(pattern, value) for pattern in (_ORDINARY, _TEMPLATE))
 
 
 def random_looking(value: str) -> bool:
     """Letters and digits mixed as no name mixes them. UUIDs do not count: they name things."""
-    if not 20 <= len(value) <= 1024 or _WORDS.fullmatch(value) or _TEMPLATE.fullmatch(value) or _UUID.fullmatch(value):
+    if not 20 <= len(value) <= 1024 or any(re.fullmatch(pattern, value) for pattern in (_WORDS, _TEMPLATE, _UUID)):
         return False
-    return len(_SWITCH.findall(value)) >= 3 and len(set(value)) >= 10
+    return len(re.findall(_SWITCH, value)) >= 3 and len(set(value)) >= 10
 
 
 def spellings(value: str) -> tuple[str, ...]:

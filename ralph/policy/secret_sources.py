@@ -12,19 +12,19 @@ from urllib.parse import unquote
 
 from ralph.config import Config
 
-_NAME = re.compile(
-    r"(?:^|_)(?:KEY|APIKEY|TOKEN|SECRET|PASS|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|COOKIE|AUTHORIZATION|PAT"
-    r"|(?:DB|DATABASE|MYSQL|PG|SMTP|REDIS|USER|ROOT|ADMIN)_?PWD)(?:_?\d+)?(?:$|_)", re.IGNORECASE,
-)  # fmt: skip
-_NOT_A_VALUE = re.compile(
-    r"_(?:FILE|PATH|DIR|URL|URI|NAME|ID|TYPE|TTL|TIMEOUT|EXPIR\w*|SOCK|USER|HOST|PORT|LENGTH|SIZE|ALGORITHM|ALG|PROVIDER"
-    r"|HELPER|STORE|PREFIX|HEADER|VERSION|REGION|ENABLED|REQUIRED|FORMAT|MODE)$", re.IGNORECASE,
-)  # fmt: skip
-_LINE = re.compile(
-    r"^[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*[=:][ \t]*"
-    r"(?:\"((?:[^\"\\]|\\.)*+)\"|'([^']*+)'|([^\n]*))", re.MULTILINE,
-)  # fmt: skip
-_PASSWORD_IN_URL = re.compile(r"://[^\s:@/]*:([^\s/]+)@")
+_NAME = (
+    r"(?i)(?:^|_)(?:KEY|APIKEY|TOKEN|SECRET|PASS|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|COOKIE|AUTHORIZATION|PAT"
+    r"|(?:DB|DATABASE|MYSQL|PG|SMTP|REDIS|USER|ROOT|ADMIN)_?PWD)(?:_?\d+)?(?:$|_)"
+)
+_NOT_A_VALUE = (
+    r"(?i)_(?:FILE|PATH|DIR|URL|URI|NAME|ID|TYPE|TTL|TIMEOUT|EXPIR\w*|SOCK|USER|HOST|PORT|LENGTH|SIZE|ALGORITHM|ALG|PROVIDER"
+    r"|HELPER|STORE|PREFIX|HEADER|VERSION|REGION|ENABLED|REQUIRED|FORMAT|MODE)$"
+)
+_LINE = (
+    r"(?m)^[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*[=:][ \t]*"
+    r"(?:\"((?:[^\"\\]|\\.)*+)\"|'([^']*+)'|([^\n]*))"
+)
+_PASSWORD_IN_URL = r"://[^\s:@/]*:([^\s/]+)@"
 _HARMLESS = (".example", ".sample", ".template")
 _SKIPPED = frozenset({"node_modules", "venv", "__pycache__", "dist", "build", "target", "vendor"})
 _LARGEST = 262_144
@@ -42,7 +42,7 @@ def known_values(env: Mapping[str, str], workspace: Path, config: Config) -> tup
 def is_secret_name(name: str) -> bool:
     """True when the name says that the value itself is a secret, not where one is kept."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("-", "_")
-    return bool(_NAME.search(snake)) and not _NOT_A_VALUE.search(snake) and "PUBLIC" not in snake.upper()
+    return bool(re.search(_NAME, snake)) and not re.search(_NOT_A_VALUE, snake) and "PUBLIC" not in snake.upper()
 
 
 def env_files(workspace: Path) -> Iterator[Path]:
@@ -63,7 +63,7 @@ def read_env(path: Path) -> list[tuple[str, str]]:
     except OSError:
         return []
     found = []
-    for name, double, single, bare in _LINE.findall(text):
+    for name, double, single, bare in re.findall(_LINE, text):
         value = double or single or re.sub(r"\s+#.*", "", bare).strip()
         found.append((name, value))
         if "\\" in double:
@@ -96,7 +96,7 @@ def _secrets(name: str, value: str) -> Iterator[tuple[str, str]]:
     value = value.strip()
     if is_secret_name(name) and len(value) >= _SHORTEST:
         yield name, value
-    if (found := _PASSWORD_IN_URL.search(value)) and len(found[1]) >= _SHORTEST:
+    if (found := re.search(_PASSWORD_IN_URL, value)) and len(found[1]) >= _SHORTEST:
         yield from ((name, password) for password in dict.fromkeys((found[1], unquote(found[1]))))
 
 
