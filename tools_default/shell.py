@@ -41,7 +41,7 @@ async def shell(
     started = ctx.launch(ctx.argv or words, env) if ctx.launch else plain(ctx.argv or words, env)
     ended = await run(
         started.argv, cwd=cwd, env=started.env, timeout=seconds, scratch=ctx.scratch, say=ctx.say,
-        stderr=capture_stderr, label="shell",
+        stderr=capture_stderr, label="shell", start=started.start,
     )  # fmt: skip
     result = {
         "stdout": ended.stdout, "stderr": ended.stderr, "exit_code": ended.exit_code,

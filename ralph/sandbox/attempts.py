@@ -159,6 +159,12 @@ def devices(at: dict[str, Any]) -> None:
         "/sys/power/state",
     ):
         attempt(opened, path, os.O_WRONLY)  # nothing is written
+    if (child := os.fork()) == 0:  # what may lie below the visible /proc must stay below
+        for path in ("/proc/sys", "/proc"):
+            attempt(unmount, path)
+            attempt(opened, "/proc/sys/kernel/core_pattern", os.O_WRONLY)
+        os._exit(0)
+    os.waitpid(child, 0)
     for place in (at["scratch"], "/dev", "/tmp"):
         node = f"{place}/node"
         attempt(os.mknod, node, stat.S_IFBLK | 0o600, at["disk"])

@@ -13,11 +13,15 @@ from ralph.sandbox.confinement import Confinement
 
 
 class Backend(NamedTuple):
-    """`words`: the command line before the child's own. `masks`: it can guard single files, so `occupy` is of use."""
+    """`words`: the command line before the child's own. `masks`: it can guard single files, so `occupy` is of use.
+
+    `nursery_words`: the same before the words of a nursery's worker, where there can be one.
+    """
 
     name: str
     words: Callable[[Confinement], list[str]]
     masks: bool
+    nursery_words: Callable[[Confinement], list[str]] | None = None
 
 
 def landlock_words(write: list[Path], *, network: bool) -> list[str]:
@@ -31,6 +35,6 @@ def _landlock(given: Confinement) -> list[str]:
     return landlock_words(write, network=given.network)
 
 
-BUBBLEWRAP = Backend("bubblewrap", bubblewrap.words, masks=True)
+BUBBLEWRAP = Backend("bubblewrap", bubblewrap.words, masks=True, nursery_words=bubblewrap.nursery_words)
 LANDLOCK = Backend("landlock", _landlock, masks=False)
 NONE = Backend("none", lambda _given: [], masks=False)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from shutil import which
@@ -14,11 +15,13 @@ from typing import Any
 
 from ralph.sandbox import bubblewrap
 from ralph.sandbox.backends import BUBBLEWRAP, LANDLOCK, NONE, Backend
-from ralph.sandbox.confinement import Confinement, environment, occupy, vacate, witness
+from ralph.sandbox.confinement import Confinement, environment, footing, occupy, vacate, witness
 from ralph.sandbox.launch import Launched, plain
+from ralph.sandbox.nursery import Child, Nursery, fits
 from ralph.sandbox.report import Report, from_json, to_json
 
-REMEMBERED = "sandbox"
+REMEMBERED, REMEMBERED_PRIVATE = "sandbox", "sandbox-private"
+"""Files in the home; a session has a sandbox of either kind."""
 
 
 class Sandbox:
@@ -28,6 +31,10 @@ class Sandbox:
         self.given, self.backend, self.report = given, backend, report
         self._occupied: list[Path] = []
         self._started = False
+        self._footing: tuple[object, ...] = ()
+        self._words: list[str] = []
+        self._nursery: Nursery | None = None
+        self._without = ""
 
     @property
     def holds(self) -> bool:
@@ -37,14 +44,45 @@ class Sandbox:
     def launch(self, argv: Sequence[str], env: Mapping[str, str]) -> Launched:
         if self.backend is NONE:
             return plain(argv, env)
+        self._settle()
+        kept = {"XDG_CACHE_HOME": str(self.given.scratch / "cache"), **environment(env)}
+        if not self.backend.masks:
+            kept["TMPDIR"] = str(self.given.scratch)  # /tmp is there but may not be written to
+        start = self._start(tuple(argv), kept)
+        return Launched((*self._words, *argv), kept, witness(self.given), self._hint(), start)
+
+    def _settle(self) -> None:
+        """Make the words anew when something they rest on is not as it was; finding them takes 1.5 ms."""
+        if self._footing == footing(self.given):
+            return
         self.given.scratch.mkdir(parents=True, exist_ok=True)
         if self.backend.masks:
             self._started = True
             self._occupied += occupy(self.given)
-        kept = {"XDG_CACHE_HOME": str(self.given.scratch / "cache"), **environment(env)}
-        if not self.backend.masks:
-            kept["TMPDIR"] = str(self.given.scratch)  # /tmp is there but may not be written to
-        return Launched((*self.backend.words(self.given), *argv), kept, witness(self.given), self._hint())
+        self._footing = footing(self.given)
+        self._words = self.backend.words(self.given)
+        if self._nursery:
+            self._nursery.retire()
+            self._nursery = None
+
+    def _start(self, argv: tuple[str, ...], env: Mapping[str, str]) -> Callable[[Path, bool], Child] | None:
+        """Never waits: while no child is ready, commands are started one by one."""
+        if not self.report.ready or self._without or self.given.private or not fits(argv, env):
+            return None
+        if self._nursery is None or self._nursery.problem:
+            self._renew()
+        nursery = self._nursery
+        return partial(nursery.start, argv, env) if nursery and nursery.usable else None
+
+    def _renew(self) -> None:
+        if self._nursery is not None:
+            self._nursery.close()
+            self._without = "" if self._nursery.worked else self._nursery.problem
+        words = self.backend.nursery_words
+        if words is None or self._without:
+            self._nursery = None
+            return
+        self._nursery = Nursery(words(self.given))
 
     def _hint(self) -> str:
         places = [self.given.scratch] if self.given.mode == "read-only" else [self.given.workspace, self.given.scratch]
@@ -55,10 +93,13 @@ class Sandbox:
         )
 
     def close(self) -> None:
-        """Take away the empty directories that kept names free."""
+        """End what was kept ready, and take away the empty directories that kept names free."""
+        if self._nursery:
+            self._nursery.close()
+            self._nursery = None
         if self._started:
             vacate(self.given, self._occupied)
-        self._occupied, self._started = [], False
+        self._occupied, self._started, self._footing = [], False, ()
 
     def state(self) -> str:
         """One line for people."""
@@ -89,11 +130,11 @@ def open_sandbox(given: Confinement, home: Path, *, again: bool = False) -> Sand
         return Sandbox(given, NONE, Report("none"))
     if given.workspace == Path("/"):
         return Sandbox(given, NONE, Report("none", problem="the workspace is the whole file system"))
-    key = _key(given)
-    report = None if again else _recall(home / REMEMBERED, key)
+    key, memory = _key(given), home / (REMEMBERED_PRIVATE if given.private else REMEMBERED)
+    report = None if again else _recall(memory, key)
     if report is None:
         report = _check(given, home if os.access(home, os.W_OK) else given.scratch)
-        _remember(home / REMEMBERED, key, report)
+        _remember(memory, key, report)
     chosen = next((backend for backend in (BUBBLEWRAP, LANDLOCK) if backend.name == report.backend), NONE)
     return Sandbox(given, chosen, report)
 

@@ -6,6 +6,7 @@ can be neither renamed nor removed nor linked from inside.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from shutil import which
@@ -23,18 +24,34 @@ def installed() -> bool:
 
 def words(given: Confinement) -> list[str]:
     """The command line up to the child's own words."""
+    return [*_beginning(given), "--proc", "/proc", *_onto_itself("--ro-bind-try", _CONTROLS), *_view(given), "--"]
+
+
+def nursery_words(given: Confinement) -> list[str]:
+    """The same for nursery_worker.py, which gives each of its children a /proc and a /dev/shm of its own.
+
+    The kernel allows a new /proc only where another one is wholly visible, so this one is the machine's; the children's
+    lie on top of it. A person 0 may be mapped into a new user namespace only by whoever holds that one capability.
+    """
+    capability = ["--cap-add", "CAP_SETFCAP"] if os.getuid() == 0 else []
+    return [*_beginning(given), *capability, "--bind", "/proc", "/proc", *_view(given), "--remount-ro", "/dev", "--"]
+
+
+def _beginning(given: Confinement) -> list[str]:
+    network = ["--share-net"] if given.network else []
+    return [which(PROGRAM) or PROGRAM, "--die-with-parent", "--new-session", "--unshare-all", *network,
+            "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev"]  # fmt: skip
+
+
+def _view(given: Confinement) -> list[str]:
     hidden = hidden_places(given)
     within = [path for path in hidden if path.is_relative_to(given.workspace)]
     around = [path for path in hidden if path not in within]
     private = [path for path in given.private if path.is_dir() and not path.is_symlink()]
-    network = ["--share-net"] if given.network else []
     return [
-        which(PROGRAM) or PROGRAM, "--die-with-parent", "--new-session", "--unshare-all", *network,
-        "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
-        *_onto_itself("--ro-bind-try", _CONTROLS),
         *_each("--tmpfs", private), *_names(given), *_masks(around), *_needed(given, [*private, *around]),
         *_workspace(given), *_masks(within), *_needed(given, within), *_onto_itself("--bind", [given.scratch]),
-        *_each("--remount-ro", [path for path in hidden if path.is_dir()]), "--",
+        *_each("--remount-ro", [path for path in hidden if path.is_dir()]),
     ]  # fmt: skip
 
 

@@ -33,7 +33,8 @@ def check(text: str) -> Report:
     for backend in available(with_bubblewrap=given["bubblewrap"]):
         report = probe(backend, like, base)
         if report.rows:
-            return report
+            again = not given["private"] and backend.nursery_words is not None
+            return report._replace(ready=again and probe(backend, like, base, ready=True).rows == report.rows)
         problems.append(f"{backend.name}: {report.problem}")
     return Report("none", problem="; ".join(problems) or "neither bubblewrap nor Landlock is here")
 

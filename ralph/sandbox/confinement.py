@@ -7,7 +7,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from stat import S_IFMT, S_ISLNK
 from typing import Literal
 
 Mode = Literal["read-only", "workspace", "off"]
@@ -117,6 +119,31 @@ def witness(given: Confinement) -> tuple[object, ...]:
     """What each guarded name is now. A mask lies on a file, not on a name: a replaced file is no longer masked."""
     guarded = [_identity(path) for path in (*given.reserved, *given.frozen)]
     return (*guarded, *(_identity(path, filled=True) for path in given.hidden))
+
+
+def footing(given: Confinement) -> tuple[object, ...]:
+    """What `witness` knows, and whatever else a view of the file system rests on that was set up earlier: which
+    directories the names lead through, where they are links, and what is mounted on this machine.
+    """
+    table = Path("/proc/self/mountinfo")
+    mounts = table.read_bytes() if table.exists() else b""
+    return (*witness(given), *map(_whereabouts, _directories(given)), mounts)
+
+
+@cache
+def _directories(given: Confinement) -> tuple[str, ...]:
+    guarded = (*given.reserved, *given.frozen)
+    parents = {above for path in guarded for above in path.parents if above.is_relative_to(given.workspace)}
+    return tuple(map(str, (given.scratch, *parents, *guarded, *given.hidden, *given.private, *given.needed)))
+
+
+def _whereabouts(path: str) -> tuple[int, ...] | None:
+    try:
+        itself = os.lstat(path)
+        target = Path(path).stat() if S_ISLNK(itself.st_mode) else itself
+    except OSError:
+        return None
+    return (itself.st_dev, itself.st_ino, target.st_dev, target.st_ino, S_IFMT(target.st_mode))
 
 
 def _identity(path: Path, *, filled: bool = False) -> tuple[int, ...] | None:

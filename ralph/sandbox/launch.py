@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from ralph.sandbox.nursery import Child
 
 _REFUSED = re.compile(
     r"Read-only file system|Permission denied|Operation not permitted|Device or resource busy|Invalid cross-device link"
@@ -18,12 +22,16 @@ class Launched(NamedTuple):
     `witness`: identity of everything the confinement rests on. A child lives on while a new launch of the same words
     would give an equal value; when it would not (a protected file was replaced, a new one appeared), its masks no
     longer hold and it must be started again.
+
+    start: a quicker way to the same: called with the directory and whether error output is wanted, it starts the
+    command in a child that was kept ready, confined as `argv` would be. None when there is none at the moment.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     witness: tuple[object, ...] = ()
     hint: str = ""
+    start: Callable[[Path, bool], Child] | None = None
 
     def hint_for(self, text: str) -> str:
         """The hint, when what a program printed looks like the confinement's doing."""

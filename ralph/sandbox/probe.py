@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import select
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from ralph.sandbox.backends import Backend
 from ralph.sandbox.confinement import FROZEN, RESERVED, Confinement, environment, occupy, vacate
+from ralph.sandbox.nursery import Nursery
 from ralph.sandbox.report import Report, Row
 
 if TYPE_CHECKING:
@@ -34,27 +36,59 @@ LATER = ".later/config.json"
 
 def probe(
     backend: Backend, like: Confinement, base: Path, *,
-    clean: Callable[[Mapping[str, str]], dict[str, str]] = environment,
+    clean: Callable[[Mapping[str, str]], dict[str, str]] = environment, ready: bool = False,
 ) -> Report:  # fmt: skip
-    """Attack a confinement of the same kind as `like` in an arena below `base`. Takes about 0.1 s, leaves nothing."""
+    """Attack a confinement of the same kind as `like` in an arena below `base`. Takes about 0.1 s, leaves nothing.
+
+    ready: from a child that was kept ready, and not from one that is started for it.
+    """
     import subprocess
 
     try:
         with _arena(like, base) as arena:
             made = occupy(arena.given) if backend.masks else []
-            command = [*backend.words(arena.given), sys.executable, "-I", "-S", str(ATTEMPTS), arena.targets()]
+            command = [sys.executable, "-I", "-S", str(ATTEMPTS), arena.targets()]
             env = clean({"PATH": os.defpath, "RALPH_PROBE_SECRET": arena.secrets["variable"]})
             workspace = arena.given.workspace
-            done = subprocess.run(command, cwd=workspace, env=env, stdin=subprocess.DEVNULL, capture_output=True,
-                                  text=True, errors="replace", timeout=SECONDS, check=False)  # fmt: skip
+            attack = _attack_from_nursery if ready else _attack
+            output, problem = attack(backend, arena.given, command, env)
             vacate(arena.given, made)
-            if "ATTEMPTS DONE" not in done.stdout:
-                return Report(backend.name, problem=_last_line(done.stderr) or f"exit code {done.returncode}")
+            if "ATTEMPTS DONE" not in output:
+                return Report(backend.name, problem=problem)
             if like.mode == "workspace" and not (workspace / "allowed").exists():
                 return Report(backend.name, problem="the workspace cannot be written to from inside")
-            return Report(backend.name, tuple(arena.rows(done.stdout)))
+            return Report(backend.name, tuple(arena.rows(output)), ready=ready)
     except (OSError, subprocess.TimeoutExpired) as error:
         return Report(backend.name, problem=str(error))
+
+
+def _attack(backend: Backend, given: Confinement, command: list[str], env: Mapping[str, str]) -> tuple[str, str]:
+    """What it printed, and what went wrong with it."""
+    import subprocess
+
+    done = subprocess.run([*backend.words(given), *command], cwd=given.workspace, env=env, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False)  # fmt: skip
+    return done.stdout, _last_line(done.stderr) or f"exit code {done.returncode}"
+
+
+def _attack_from_nursery(
+    backend: Backend, given: Confinement, command: list[str], env: Mapping[str, str]
+) -> tuple[str, str]:
+    if backend.nursery_words is None:
+        return "", "it keeps no children ready"
+    nursery = Nursery(backend.nursery_words(given))
+    try:
+        child = nursery.start(command, env, given.workspace, False)
+        waiting, pieces = select.poll(), []
+        waiting.register(child.stdout or -1, select.POLLIN)
+        while waiting.poll(SECONDS * 1000) and child.stdout and (piece := child.stdout.read(65536)):
+            pieces.append(piece)
+        child.kill()
+        if child.stdout:
+            child.stdout.close()
+        return b"".join(pieces).decode(errors="replace"), child.problem or f"exit code {child.returncode}"
+    finally:
+        nursery.close()
 
 
 def _last_line(text: str) -> str:

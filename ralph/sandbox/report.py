@@ -36,11 +36,15 @@ class Row(NamedTuple):
 
 
 class Report(NamedTuple):
-    """`problem`: why there are no rows, when a confined child could not even be started."""
+    """`problem`: why there are no rows, when a confined child could not even be started.
+
+    `ready`: the same attempts were made by a child that was kept ready (nursery.py), with the same outcome.
+    """
 
     backend: str
     rows: tuple[Row, ...] = ()
     problem: str = ""
+    ready: bool = False
 
     @property
     def tried(self) -> int:
@@ -61,13 +65,13 @@ class Report(NamedTuple):
 
 
 def to_json(report: Report) -> str:
-    return json.dumps([report.backend, report.rows, report.problem])
+    return json.dumps([report.backend, report.rows, report.problem, report.ready])
 
 
 def from_json(text: str) -> Report:
     """Raises ValueError or TypeError for anything else than what `to_json` wrote."""
-    backend, rows, problem = json.loads(text)
+    backend, rows, problem, ready = json.loads(text)
     read = tuple(Row(*row) for row in rows)
     if not all(row.name in WHAT for row in read):
         raise ValueError("a row of another version")
-    return Report(str(backend), read, str(problem))
+    return Report(str(backend), read, str(problem), ready is True)

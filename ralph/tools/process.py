@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ralph.tools.capture import Capture, Live
+from ralph.tools.ward import Ward
 
 if TYPE_CHECKING:
     from asyncio import Future
+
+    from ralph.sandbox.nursery import Child
 
 GRACE = 0.5
 """Seconds between SIGTERM and SIGKILL."""
@@ -43,6 +46,11 @@ class Group:
     The child is not reaped before its group is dealt with: until then its process id cannot name anybody else.
     """
 
+    LEFT = ("processes it left running in the background were ended with it; "
+            "`setsid program >file 2>&1 &` starts one that stays")  # fmt: skip
+    error: OSError | None = None
+    """Never set: what cannot be started is an error at once."""
+
     def __init__(
         self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str],
         stdout: int, stderr: int, pass_fds: Sequence[int] = (),
@@ -61,7 +69,13 @@ class Group:
             argv, cwd=cwd, env=marked, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
             bufsize=0, start_new_session=True, pass_fds=pass_fds,
         )  # fmt: skip
+        self.stdout, self.stderr = self.popen.stdout, self.popen.stderr
         self._watch()
+
+    @property
+    def returncode(self) -> int | None:
+        """None until the child was reaped; negative for a signal."""
+        return self.popen.returncode
 
     async def end(self, *, strays: bool = False) -> bool:
         """End what is left: SIGTERM, `GRACE`, SIGKILL. True when anything was left.
@@ -187,9 +201,11 @@ class Stream:
 async def run(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout: float, scratch: Path,
     say: Callable[[str], None], stderr: bool = True, label: str = "output",
+    start: Callable[[Path, bool], Child] | None = None,
 ) -> Ended:  # fmt: skip
     """Run a program to its end, or for `timeout` seconds. Cancelling ends it and everything it started first.
 
+    start: called with the directory and `stderr`, it starts the program in the sandbox, in the place of argv and env.
     A program that cannot be started gives exit code 127 (not found) or 126 (not executable), as a shell would.
     """
     import asyncio
@@ -197,13 +213,14 @@ async def run(
 
     started = time.perf_counter()
     try:
-        group = Group(argv, cwd=cwd, env=env, stdout=subprocess.PIPE,
-                      stderr=subprocess.PIPE if stderr else subprocess.DEVNULL)  # fmt: skip
+        group = Ward(start(cwd, stderr), GRACE) if start else Group(
+            argv, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE if stderr else subprocess.DEVNULL,
+        )  # fmt: skip
     except OSError as error:
         return _not_started(argv[0], error)
     captures = [Capture(scratch, label), Capture(scratch, f"{label}-stderr")]
     lives = [Live(say, time.monotonic), Live(say, time.monotonic)]
-    pipes = (group.popen.stdout, group.popen.stderr)
+    pipes = (group.stdout, group.stderr)
     streams = [Stream(pipe, capture.feed, live.feed)
                for pipe, capture, live in zip(pipes, captures, lives, strict=True) if pipe]  # fmt: skip
     try:
@@ -224,20 +241,22 @@ async def run(
         for capture, live in zip(captures, lives, strict=True):
             capture.close()
             live.close()
-    code = -1 if timed_out else group.popen.returncode
-    note = _note(code, timed_out, timeout, held, left)
+    if group.error:
+        return _not_started(argv[0], group.error)
+    code = group.returncode if group.returncode is not None and not timed_out else -1
+    note = _note(code, timeout if timed_out else 0, group.LEFT if left else "", held)
     return Ended(code, captures[0].text, captures[1].text, time.perf_counter() - started, timed_out, note)
 
 
-def _note(code: int, timed_out: bool, timeout: float, held: bool, left: bool) -> str:
+def _note(code: int, timeout: float, left: str, held: bool) -> str:
+    """timeout: seconds when the time was up, else 0. left: what to say of processes that were left, else empty."""
     notes = []
-    if timed_out:
+    if timeout:
         notes.append(f"it was ended after {timeout:g} s; the output is what it had printed by then")
     elif code < 0:
         notes.append(f"it was ended by {signal_name(-code)}")
-    if left and not timed_out:
-        notes.append("processes it left running in the background were ended with it; "
-                     "`setsid program >file 2>&1 &` starts one that stays")  # fmt: skip
+    if left and not timeout:
+        notes.append(left)
     elif held:
         notes.append("a process it left running still holds its output, which was not read further")
     return "; ".join(notes)

@@ -18,7 +18,7 @@ import pytest
 
 from ralph.core.tools import Context
 from ralph.sandbox.backends import BUBBLEWRAP, LANDLOCK, NONE
-from ralph.sandbox.box import REMEMBERED, Sandbox, open_sandbox
+from ralph.sandbox.box import REMEMBERED_PRIVATE, Sandbox, open_sandbox
 from ralph.sandbox.confinement import confine
 from ralph.sandbox.report import Report, Row, to_json
 from ralph.tools.process import run
@@ -263,9 +263,9 @@ def test_the_outcome_is_remembered_and_asked_again_on_request(tmp_path: Path) ->
     first = open_sandbox(given, tmp_path)
     assert first.backend is BUBBLEWRAP
     assert first.holds
-    key = (tmp_path / REMEMBERED).read_text().partition("\n")[0]
+    key = (tmp_path / REMEMBERED_PRIVATE).read_text().partition("\n")[0]
     forged = Report("bubblewrap", (Row("outside", "did not hold", "changed by the test"),))
-    (tmp_path / REMEMBERED).write_text(f"{key}\n{to_json(forged)}")
+    (tmp_path / REMEMBERED_PRIVATE).write_text(f"{key}\n{to_json(forged)}")
     assert not open_sandbox(given, tmp_path).holds
     assert open_sandbox(given, tmp_path, again=True).holds
     assert open_sandbox(given, tmp_path).holds
@@ -278,8 +278,8 @@ def test_the_outcome_is_remembered_and_asked_again_on_request(tmp_path: Path) ->
 def test_a_broken_memory_is_made_again(tmp_path: Path, junk: str) -> None:
     need(BUBBLEWRAP)
     open_sandbox(kind(tmp_path), tmp_path)
-    key = (tmp_path / REMEMBERED).read_text().partition("\n")[0]
-    (tmp_path / REMEMBERED).write_bytes(f"{key}\n{junk}".encode("utf-8", "surrogateescape"))
+    key = (tmp_path / REMEMBERED_PRIVATE).read_text().partition("\n")[0]
+    (tmp_path / REMEMBERED_PRIVATE).write_bytes(f"{key}\n{junk}".encode("utf-8", "surrogateescape"))
     assert open_sandbox(kind(tmp_path), tmp_path).holds
 
 
@@ -319,7 +319,7 @@ def test_off_is_off(tmp_path: Path) -> None:
     sandbox = open_sandbox(kind(tmp_path, "off"), tmp_path)
     assert (sandbox.state(), sandbox.holds, sandbox.backend) == ("off", False, NONE)
     assert sandbox.launch(["a"], {"K": "v"}).argv == ("a",)
-    assert not (tmp_path / REMEMBERED).exists()
+    assert not (tmp_path / REMEMBERED_PRIVATE).exists()
 
 
 def test_the_whole_file_system_is_no_workspace(tmp_path: Path) -> None:

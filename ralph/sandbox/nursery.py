@@ -1,0 +1,197 @@
+"""Children kept ready inside the sandbox, so that a command need not wait until one is set up.
+
+One bubblewrap holds the session's view of the file system; inside, `nursery_worker.py` bears children, each in
+namespaces of its own, and one is always borne ahead. A child serves a single command and goes with all it left behind.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+WORKER = Path(__file__).with_name("nursery_worker.py")
+LARGEST = 100_000
+"""Bytes of a command's words and variables at most; the worker reads no more."""
+SECONDS = 1.0
+"""How long `Child.kill` waits for processes to be gone."""
+
+
+def fits(argv: Sequence[str], env: Mapping[str, str]) -> bool:
+    return 4 * sum(map(len, (*argv, *env, *env.values()))) < LARGEST
+
+
+class Child:
+    """A place for one command: `run` it, `receive` whenever `fileno` is readable, `kill` in the end.
+
+    returncode: None until the command ended, negative for a signal. alone: nobody of it is left. error: why it could
+    not be started. problem: why there is no place for a command. gone: called when it was killed. stdout, stderr: for
+    the caller to read and close.
+    """
+
+    def __init__(self) -> None:
+        self._job, self._their_job = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._line, self._their_line = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.ready, self.alone, self.problem = False, False, ""
+        self.returncode: int | None = None
+        self.error: OSError | None = None
+        self.stdout: FileIO | None = None
+        self.stderr: FileIO | None = None
+        self.gone: Callable[[], None] = lambda: None
+        self._program = ""
+
+    def fileno(self) -> int:
+        return self._line.fileno()
+
+    def ask(self, worker: socket.socket) -> None:
+        """Have it borne. Raises OSError when the worker is gone."""
+        with self._their_job, self._their_line:
+            socket.send_fds(worker, [b"1"], [self._their_job.fileno(), self._their_line.fileno()])
+
+    def run(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, stderr: bool) -> None:
+        """stderr: False throws error output away."""
+        self._program = argv[0]
+        variables = {os.fsencode(name): os.fsencode(value) for name, value in env.items()}
+        job = marshal.dumps(([os.fsencode(word) for word in argv], os.fsencode(cwd), variables))
+        out, theirs = os.pipe()
+        self.stdout = FileIO(out)
+        if stderr:
+            err, their_err = os.pipe()
+            self.stderr = FileIO(err)
+        else:
+            their_err = os.open(os.devnull, os.O_WRONLY)
+        try:
+            with suppress(BrokenPipeError, ConnectionResetError):  # it is gone: `receive` will say so
+                socket.send_fds(self._job, [job], [theirs, their_err])
+        finally:
+            os.close(theirs)
+            os.close(their_err)
+
+    def receive(self) -> None:
+        """What its keeper has said meanwhile; never waits."""
+        while not self.alone and self._line.fileno() >= 0:
+            try:
+                said = self._line.recv(4096, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except ConnectionResetError:
+                said = b""
+            self._hear(said.decode())
+
+    def _hear(self, said: str) -> None:
+        if said == "ready":
+            self.ready = True
+        elif said.startswith("!"):
+            self.problem = said[1:]
+        elif said:
+            code, left = map(int, said.split())
+            self._end(code, alone=not left)
+        else:
+            self.problem = self.problem or ("" if self.ready else "it ended without a word")
+            self._end(-9, alone=True)
+
+    def _end(self, code: int, *, alone: bool) -> None:
+        self.alone = alone
+        if self.returncode is None:
+            self.returncode = code
+            with suppress(BlockingIOError, ConnectionResetError):
+                if number := self._job.recv(100, socket.MSG_DONTWAIT):
+                    self.error = OSError(int(number), os.strerror(int(number)), self._program)
+
+    def terminate(self) -> None:
+        """SIGTERM for everybody inside."""
+        with suppress(OSError):
+            self._line.send(b"t")
+
+    def kill(self) -> None:
+        """SIGKILL for everybody inside, and wait until they are gone. May be called again."""
+        if self._line.fileno() < 0:
+            return
+        with suppress(OSError):
+            self._line.shutdown(socket.SHUT_WR)
+        self._line.settimeout(SECONDS)
+        with suppress(OSError):
+            while not self.alone:
+                self._hear(self._line.recv(4096).decode())
+        self._end(-9, alone=True)
+        self._line.close()
+        self._job.close()
+        self.gone()
+
+
+class Nursery:
+    """One confinement and its worker. `start` while it is `usable`; `close` ends everything inside.
+
+    words: the command line that confines, up to the worker's own. worked: it has had a child.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        import subprocess
+
+        self._asking, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._busy, self._retired, self.worked = 0, False, False
+        command = [*words, sys.executable, "-I", "-S", str(WORKER), str(theirs.fileno())]
+        with theirs:
+            self._popen: Popen[bytes] = subprocess.Popen(
+                command, cwd="/", env={}, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+        self._next: Child | None = self._bear()
+
+    @property
+    def usable(self) -> bool:
+        """From the moment on when its first child was ready until the worker is gone; a command may be a bit early."""
+        return not self.problem and self.worked
+
+    @property
+    def problem(self) -> str:
+        """Why it will never be usable, or no more."""
+        waiting = self._next = self._next or self._bear()
+        waiting.receive()
+        self.worked = self.worked or waiting.ready
+        return waiting.problem or ("it was ended" if waiting.alone else "")
+
+    def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, stderr: bool) -> Child:
+        """Run it in the child that is ready, or in a new one."""
+        child, self._next = self._next or self._bear(), None
+        child.gone = self._left
+        self._busy += 1
+        child.run(argv, cwd, env, stderr=stderr)
+        return child
+
+    def _bear(self) -> Child:
+        child = Child()
+        with suppress(OSError):  # the worker is gone, and so is the child: it will hear nothing
+            child.ask(self._asking)
+        return child
+
+    def _left(self) -> None:
+        """The next one is made after a command and not during it, so that they need not share a processor."""
+        self._busy -= 1
+        if not self._retired:
+            self._next = self._next or self._bear()
+        elif not self._busy:
+            self.close()
+
+    def retire(self) -> None:
+        """Close it as soon as the commands that still run in it have ended."""
+        self._retired = True
+        if not self._busy:
+            self.close()
+
+    def close(self) -> None:
+        self._retired = True
+        self._asking.close()
+        self._popen.kill()
+        self._popen.wait()
+        if self._next:
+            self._next.kill()

@@ -1,0 +1,192 @@
+"""Runs inside bubblewrap for a session: bears a child for every pair of sockets it is given, and nothing else.
+
+A child is two processes in namespaces of their own (user, mounts, processes, IPC): a keeper, which is process 1 there,
+and a leaf, which waits for its job and becomes the command. A command sees neither this process nor other commands,
+and what it leaves in memory, in /dev/shm or running goes with its keeper.
+
+Between Ralph and the leaf: the job comes with two descriptors; an error number goes back when it cannot be started.
+Between Ralph and the keeper: `ready` or `!why` goes out, `t` comes in (end it softly), `<status> <left>` goes out when
+the command ended. It closes the line when nobody is left; Ralph's closing it ends everything.
+Numbers are those of Linux's uapi headers (sched.h, mount.h, prctl.h, capability.h, unistd.h).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import marshal
+import os
+import select
+import signal
+import socket
+import sys
+from typing import NoReturn
+
+LARGEST = 100_000
+"""Bytes of a job at most."""
+CLONE = {"x86_64": 56, "aarch64": 220}
+_NEWNS, _NEWIPC, _NEWUSER, _NEWPID = 0x20000, 0x08000000, 0x10000000, 0x20000000
+_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC = 1, 2, 4, 8, 32, 4096, 16384
+_PR_SET_DUMPABLE, _PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_CAP_AMBIENT, _CLEAR_ALL = 4, 23, 24, 47, 4
+_CAPABILITY_VERSION = 0x20080522
+_CONTROLS = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def serve(asked: socket.socket) -> None:
+    """Until the other end is closed."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers need no burial
+    while True:
+        _, fds = _receive(asked, 1)
+        if len(fds) != 2:
+            return
+        job, line = (socket.socket(fileno=fd) for fd in fds)
+        # fork in new namespaces; by number, because libc's own clone wants a stack and os.unshare is not in 3.11
+        flags = _NEWUSER | _NEWNS | _NEWPID | _NEWIPC | signal.SIGCHLD
+        if (pid := _libc.syscall(CLONE[os.uname().machine], flags, 0, 0, 0, 0)) == 0:
+            asked.close()
+            keep(job, line)
+        if pid < 0:
+            line.send(b"!" + os.strerror(ctypes.get_errno()).encode())
+        job.close()
+        line.close()
+
+
+def keep(job: socket.socket, line: socket.socket) -> NoReturn:
+    """Process 1 of a child."""
+    try:
+        _settle()
+        woken, wake = os.pipe()
+        os.set_blocking(wake, False)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        if (leaf := os.fork()) == 0:
+            line.close()
+            become(job)
+        job.close()
+        line.send(b"ready")
+        _watch(leaf, line, woken)
+    except OSError as error:
+        line.send(b"!" + str(error).encode())
+    finally:
+        os._exit(0)  # the kernel kills who is left
+
+
+def become(job: socket.socket) -> NoReturn:
+    """Wait for the job, then be it. Nothing of this process but the three descriptors gets through exec."""
+    try:
+        os.setsid()
+        data, fds = _receive(job, 2 * LARGEST)
+        if len(fds) == 2:
+            words, cwd, env = marshal.loads(data)  # from Ralph, by a socket nobody else has
+            os.dup2(fds[0], 1)
+            os.dup2(fds[1], 2)
+            for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these
+                signal.signal(number, signal.SIG_DFL)
+            os.chdir(cwd)
+            os.execvpe(words[0], words, env)
+    except OSError as error:
+        job.send(str(error.errno).encode())
+    finally:
+        os._exit(127)
+
+
+def _receive(line: socket.socket, size: int) -> tuple[bytes, list[int]]:
+    """A message and its descriptors, which no command may inherit (recv_fds passes no flags on before Python 3.12)."""
+    data, fds, _, _ = socket.recv_fds(line, size, 2)
+    for fd in fds:
+        os.set_inheritable(fd, False)
+    return data, fds
+
+
+def _watch(leaf: int, line: socket.socket, woken: int) -> None:
+    waiting = select.poll()
+    waiting.register(line, select.POLLIN)
+    waiting.register(woken, select.POLLIN)
+    while True:
+        for fd, _ in waiting.poll():
+            if fd == woken:
+                os.read(woken, 4096)
+            elif not line.recv(1):
+                return _end()
+            else:
+                _signal_all(signal.SIGTERM)
+                _signal_all(signal.SIGCONT)
+        ended, left = _reap(leaf)
+        if ended is not None:
+            line.send(b"%d %d" % (ended, left))
+        if not left:
+            return None
+
+
+def _reap(leaf: int) -> tuple[int | None, bool]:
+    """How the command ended, when it did now (negative: the signal), and whether anybody is left."""
+    ended = None
+    try:
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            if found[0] == leaf:
+                ended = os.waitstatus_to_exitcode(found[1])
+    except ChildProcessError:
+        return ended, False
+    return ended, True
+
+
+def _end() -> None:
+    _signal_all(signal.SIGKILL)
+    try:
+        while True:
+            os.waitpid(-1, 0)
+    except ChildProcessError:
+        return
+
+
+def _signal_all(number: int) -> None:
+    try:
+        os.kill(-1, number)
+    except ProcessLookupError:
+        return
+
+
+def _settle() -> None:
+    """The same person, /proc and /dev/shm of its own, no power left over any of it, out of the command's reach."""
+    _map("setgroups", "deny")
+    _map("uid_map", f"{_UID} {_UID} 1")
+    _map("gid_map", f"{_GID} {_GID} 1")
+    safe = _NOSUID | _NODEV
+    _mount("proc", "/proc", "proc", safe | _NOEXEC)
+    for path in _CONTROLS:
+        if os.access(path, os.F_OK):
+            _mount(path, path, "", _BIND | _REC)
+            _mount("", path, "", _BIND | _REMOUNT | _RDONLY | safe | _NOEXEC)
+    _mount("tmpfs", "/dev/shm", "tmpfs", safe, "mode=1777")
+    number = 0
+    while _libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0) >= 0:
+        _check(_libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0))
+        number += 1
+    _check(_libc.prctl(_PR_CAP_AMBIENT, _CLEAR_ALL, 0, 0, 0))
+    header = _CAPABILITY_VERSION.to_bytes(4, sys.byteorder) + bytes(4)
+    _check(_libc.capset(header, bytes(24)))
+    _check(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0))
+
+
+def _map(name: str, text: str) -> None:
+    target = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
+    os.write(target, text.encode())
+    os.close(target)
+
+
+def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+    given = (source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode())
+    _check(_libc.mount(*given))
+
+
+def _check(result: int) -> None:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+_UID, _GID = os.getuid(), os.getgid()
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
