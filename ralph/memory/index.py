@@ -10,6 +10,7 @@ Snapshots of the graph make the next start quick (`ralph.memory.snapshot`); losi
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -117,8 +118,7 @@ class VectorIndex:
 
     def close(self) -> None:
         """Stop the work in the background; what it has done so far is kept for the next start."""
-        self._stop.set()
-        self.settle()
+        self._halt()
         if self._unsaved:
             self._save()
         with self._lock:
@@ -165,7 +165,13 @@ class VectorIndex:
 
     def _start(self) -> None:
         self._worker = threading.Thread(target=self._work, name=f"index {self.name}", daemon=True)
+        atexit.register(self._halt)  # a thread that is inside hnswlib when Python ends aborts the process
         self._worker.start()
+
+    def _halt(self) -> None:
+        self._stop.set()
+        self.settle()
+        atexit.unregister(self._halt)
 
     def _work(self) -> None:
         try:

@@ -431,6 +431,24 @@ def test_a_build_that_was_interrupted_goes_on_where_it_stopped(tmp_path, store):
     again.close()
 
 
+def test_leaving_in_the_middle_of_a_build(tmp_path, store):
+    """Without a word to the index: hnswlib would abort a process that ends while it is at work."""
+    fill(store, made(store, 64), clustered(3_000, 64))
+    code = """
+import sys, time
+from pathlib import Path
+from ralph.memory.index import VectorIndex
+from ralph.memory.store import Store
+index = VectorIndex(Store(Path(sys.argv[1])), "mine", lasting=True)
+index.prepare()
+while index.state().graph < 30:
+    time.sleep(0.001)
+"""
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+
+
 def test_snapshots_are_private(saved):
     assert (saved / "mine.idx").stat().st_mode & 0o077 == 0
 
