@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ralph.errors import RalphError
+from ralph.memory.rows import DOCUMENTS, LONG_TERM, Draft, Embedder, IndexSpec
+from ralph.memory.store import Store
+from ralph.memory.transfer import export_files, export_lines, import_from
+
+WORDS = 'words "quoted"\n\u2028 größe'
+
+
+def make(home):
+    store = Store(home)
+    store.definitions.create(IndexSpec("own", metric="ip", links=24, embedder=Embedder("", 2)))
+    store.add(LONG_TERM, [Draft(WORDS, "fact", "me", "high", "/p", "s-1", "about", {"a": [1]}, 1000.5)])
+    store.add(DOCUMENTS, [Draft("page one", metadata={"page": 1}), Draft("page one", metadata={"page": 2})])
+    store.add("own", [Draft("", "vector", "api", vector=[1.0, 2.0])])
+    return store
+
+
+def everything(store):
+    fields = ("text", "type", "source", "importance", "scope", "session", "about", "metadata", "created")
+    names = [spec.name for spec in store.definitions.list()]
+    return {index: [[getattr(document, name) for name in fields] for document in store.find(index, oldest_first=True)]
+            for index in names}  # fmt: skip
+
+
+def test_lines_there_and_back(tmp_path):
+    old, new = make(tmp_path / "old"), Store(tmp_path / "new")
+    file = tmp_path / "out" / "memory.jsonl"
+    assert export_lines(old, file) == 4
+    assert file.stat().st_mode & 0o077 == 0
+    done = import_from(new, file)
+    assert (done.added, done.skipped) == (4, 0)
+    assert everything(new) == everything(old)
+    assert [spec for spec in new.definitions.list() if spec.name == "own"] == [old.definitions.get("own").spec]
+    [vector] = new.vectors.changes_since("own", 0).added
+    assert vector[-1] == old.vectors.changes_since("own", 0).added[0][-1]
+    again = import_from(new, file)
+    assert (again.added, again.skipped) == (0, 4)
+    with pytest.raises(RalphError, match="exists already"):
+        export_lines(old, file)
+    old.close()
+    new.close()
+
+
+def test_the_older_layout_there_and_back(tmp_path):
+    old, new = make(tmp_path / "old"), Store(tmp_path / "new")
+    folder = tmp_path / "files"
+    assert export_files(old, folder) == 4
+    row = json.loads((folder / "metadata" / LONG_TERM / "chunk_1.json").read_text())
+    assert row == {"chunk_id": 1, "content": WORDS, "index_name": LONG_TERM, "type": "fact",
+                   "source": "me", "importance": "high", "timestamp": 1000, "custom_metadata": {"a": [1]}}  # fmt: skip
+    assert json.loads((folder / "documents" / DOCUMENTS / "doc_2.json").read_text())["content"] == "page one"
+    (folder / "metadata" / "own" / "chunk_4.json").unlink()
+    (folder / "documents" / "own" / "doc_4.json").unlink()  # a vector without text cannot come back from it
+    assert import_from(new, folder).added == 3
+    assert new.find(LONG_TERM)[0].importance == "high"
+    with pytest.raises(RalphError, match="not an empty folder"):
+        export_files(old, folder)
+    old.close()
+    new.close()
+
+
+def test_what_older_versions_wrote(tmp_path):
+    for index, name, row in (
+        (LONG_TERM, "documents/{}/doc_0.json", {"id": 0, "content": "only here", "type": "text", "source": "api",
+                                                "timestamp": 1700000000, "metadata": None}),
+        (LONG_TERM, "documents/{}/doc_7.json", {"id": 7, "content": "both", "type": "text", "source": "api"}),
+        (LONG_TERM, "metadata/{}/chunk_7.json", {
+            "chunk_id": 7, "content": "both", "index_name": LONG_TERM, "type": "user", "source": "conversation",
+            "importance": "critical", "timestamp": 1, "custom_metadata": None,
+        }),
+        ("notes", "documents/{}/doc_1.json", {"id": 1, "content": "elsewhere", "type": "chunk", "source": "api"}),
+    ):  # fmt: skip
+        path = tmp_path / "old" / name.format(index)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(row))
+    store = Store(tmp_path / "home")
+    assert import_from(store, tmp_path / "old").added == 3
+    assert {(d.text, d.importance) for d in store.find(LONG_TERM)} == {("only here", "normal"), ("both", "critical")}
+    assert [d.text for d in store.find("notes")] == ["elsewhere"]
+    assert store.find(LONG_TERM, oldest_first=True)[-1].created == 1700000000
+    store.close()
+
+
+def test_memories_of_a_question_set(tmp_path):
+    file = tmp_path / "set.jsonl"
+    file.write_text('{"id": "a", "text": "one", "meta": {"speaker": "Ann"}}\n\n{"id": "b", "text": "two"}\n')
+    store = Store(tmp_path / "home")
+    assert import_from(store, file).added == 2
+    assert store.find(LONG_TERM, oldest_first=True)[0].metadata == {"speaker": "Ann"}
+    store.close()
+
+
+@pytest.mark.parametrize(("line", "says"), [
+    (b"{", "set.jsonl:2 is not JSON"), (b"[1]", "not a JSON object"), (b'{"content": " "}', "no content"),
+    (b'{"content": 5}', "wrong type"), (b'{"content": "x", "metadata": "y"}', "wrong type"),
+    (b'{"content": "x", "created": "now"}', "wrong type"), (b'{"content": "x", "type": 3}', "type has a wrong type"),
+    (b"\xff", "cannot read"), (b'{"content": "the key is sk-1"}', "holds a key; nothing was imported"),
+])  # fmt: skip
+def test_a_wrong_line_stops_it_before_anything_is_stored(tmp_path, line, says):
+    file = tmp_path / "set.jsonl"
+    file.write_bytes(b'{"content": "fine"}\n' + line + b"\n")
+    store = Store(tmp_path / "home")
+    with pytest.raises(RalphError, match=says):
+        import_from(store, file, secret=lambda text: "a key" if "sk-" in text else "")
+    assert store.count(LONG_TERM) == 0
+    store.close()
+
+
+def test_what_is_not_there(tmp_path):
+    store = Store(tmp_path / "home")
+    with pytest.raises(RalphError, match="cannot read"):
+        import_from(store, tmp_path / "gone.jsonl")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RalphError, match="neither documents/ nor metadata/"):
+        import_from(store, tmp_path / "empty")
+    store.close()
+
+
+def test_many(tmp_path):
+    file = tmp_path / "many.jsonl"
+    file.write_text("".join(json.dumps({"content": f"fact {n}"}) + "\n" for n in range(1001)))
+    store, seen = Store(tmp_path / "home"), []
+    assert import_from(store, file, progress=seen.append).added == 1001
+    assert seen == [200, 400, 600, 800, 1000, 1001]
+    assert export_lines(store, tmp_path / "out.jsonl", seen.append) == 1001
+    store.close()
