@@ -102,6 +102,16 @@ def load(lines: Iterable[str], name: str = "the question set") -> QuestionSet:
     return QuestionSet(memories, questions)
 
 
+def load_file(path: Path) -> QuestionSet:
+    """Raises ConfigError."""
+    try:
+        return load(path.read_text(encoding="utf-8").split("\n"), str(path))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 ({error.reason} at byte {error.start})") from error
+
+
 def drafts_of(memories: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[Draft]:
     """Memories as they would be stored in use: who speaks beside the text, not in it; turns and facts told apart."""
     spoken = [_spoken(text, meta) for _, text, meta in memories]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ralph.memory.database import marks, parts
@@ -26,18 +26,14 @@ _GROWN = 1.5
 class Likeness:
     """Questions are shifted by the mean of the index: what is like everything is not like anything in particular."""
 
-    def __init__(self, store: Store, name: str, *, lasting: bool) -> None:
-        self._store, self._name = store, name
-        self._index = VectorIndex(store, name, lasting=lasting)
+    def __init__(self, store: Store, name: str, index: Callable[[str], VectorIndex]) -> None:
+        self._store, self._name, self._index = store, name, index
         self._mean: Floats | None = None
         self._mean_of: tuple[Embedder | None, int] = (None, 0)
 
     def made_by(self, embedder: Embedder) -> bool:
         """Whether the vectors of the index are this embedder's, and can be compared with what it makes now."""
         return self._store.definitions.get(self._name).spec.embedder == embedder
-
-    def prepare(self) -> None:
-        self._index.prepare()
 
     def question(self, vector: Floats) -> Floats:
         """[2, dimension]: the question shifted by the mean, and as it is."""
@@ -54,7 +50,7 @@ class Likeness:
         return np.stack([shifted, vector]).astype(np.float32)
 
     def nearest(self, question: Floats, k: int) -> list[int]:
-        return [document_id for document_id, _ in self._index.search(question[0], k)]
+        return [document_id for document_id, _ in self._index(self._name).search(question[0], k)]
 
     def scores(self, question: Floats, ids: Iterable[int]) -> dict[int, tuple[float, float]]:
         """Document id -> (likeness beyond that of the mean, cosine), of those that have a vector."""
@@ -79,6 +75,3 @@ class Likeness:
                     (*part, maker),
                 )
             }  # fmt: skip
-
-    def close(self) -> None:
-        self._index.close()

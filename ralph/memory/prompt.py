@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ralph.core.events import Recalled
-from ralph.memory.recall import Found, Hit, Recall
+from ralph.memory.recall import Hit, Recall
 from ralph.memory.rows import CONVERSATIONS, DOCUMENTS, LONG_TERM
 
 MEMORIES, PIECES = 3, 5
@@ -41,22 +41,22 @@ class PromptRecall:
         self.last = ()
         if not prompt.strip():
             return "", None
-        memories = [hit for index in self._memories for hit in self._search(prompt, index, MEMORIES).hits]
-        fresh = [hit for hit in memories if not self._session or hit.document.session != self._session]
-        chosen = sorted(fresh, key=lambda hit: -hit.score)[:MEMORIES]
-        pieces = list(self._search(prompt, DOCUMENTS, PIECES).hits)
-        if not chosen and not pieces:
+        memories = [hit for index in self._memories for hit in self._search(prompt, index, MEMORIES)]
+        chosen = sorted(memories, key=lambda hit: -hit.score)[:MEMORIES]
+        chosen += self._search(prompt, DOCUMENTS, PIECES)
+        if not chosen:
             return "", None
-        self.last = tuple(_row(hit, self.mode) for hit in (*chosen, *pieces))
-        return _wrapped((*chosen, *pieces)), Recalled(self.last)
+        self.last = tuple(_row(hit, self.mode) for hit in chosen)
+        return _wrapped(chosen), Recalled(self.last)
 
-    def _search(self, prompt: str, index: str, k: int) -> Found:
-        # Twice as many where some may be this session's own.
+    def _search(self, prompt: str, index: str, k: int) -> tuple[Hit, ...]:
         found = self._recall(
-            prompt, 2 * k, index=index, scopes=self._scopes, threshold=self._threshold, patient=False
+            prompt, k, index=index, scopes=self._scopes, threshold=self._threshold, patient=False,
+            but_session=self._session if index == CONVERSATIONS else "",
         )  # fmt: skip
-        self.mode = found.mode
-        return found if index == CONVERSATIONS else Found(found.hits[:k], found.mode, found.meant)
+        if found.hits:
+            self.mode = found.mode
+        return found.hits
 
 
 def _wrapped(hits: Sequence[Hit]) -> str:

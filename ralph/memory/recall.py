@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ralph.errors import RalphError
 from ralph.memory.embed import TextEmbedder, embeddable, identity, people_of
 from ralph.memory.fuse import Candidate, folded
+from ralph.memory.index import VectorIndex
 from ralph.memory.likeness import Likeness
 from ralph.memory.question import Question, read
 from ralph.memory.ranking import Ranking, Weights
@@ -61,24 +62,28 @@ class Found:
 class Recall:
     """One per session: it keeps the vector indices it has opened.
 
-    embedder None: keyword only. lasting: the process will ask often. now: seconds since the epoch.
+    embedder None: keyword only. lasting: the process will ask often. now: seconds since the epoch. index: opens vector
+    indices that somebody else closes.
     """
 
     def __init__(
         self, store: Store, *, embedder: TextEmbedder | None = None, lasting: bool = False,
         weights: Weights | None = None, now: Callable[[], float] = time.time,
+        index: Callable[[str], VectorIndex] | None = None,
     ) -> None:  # fmt: skip
         self._store, self._lasting, self._now = store, lasting, now
         self.embedder, self.weights = embedder, weights or Weights()
         self._likenesses: dict[str, Likeness] = {}
+        self._index, self._opened = index or self._open, dict[str, VectorIndex]()
         self._vectors: dict[str, Floats] = {}
 
     def __call__(
         self, query: str, k: int = 5, *, index: str = LONG_TERM, scopes: Sequence[str] = (), threshold: float = 0.0,
-        patient: bool = True,
+        patient: bool = True, but_session: str = "",
     ) -> Found:  # fmt: skip
         """The `k` best of an index in any of `scopes` (none: all), those that score below `threshold` left out.
 
+        but_session: leave out what was said in this session.
         patient: wait for an embedder that is not ready, let it read a long question whole. Otherwise some ten
         milliseconds must do: its telling words are embedded, and while the embedder loads keywords are all there is.
         """
@@ -86,8 +91,15 @@ class Recall:
         if not newest:
             return Found((), HYBRID if self.embedder else _NO_MODEL)
         question = self._read(query, index, newest[0].id)
+
+        def wanted(ids: list[int]) -> dict[int, Document]:
+            return {
+                document.id: document for document in self._store.get_many(ids)
+                if (not scopes or document.scope in scopes) and not (but_session and document.session == but_session)
+            }  # fmt: skip
+
         text = dict(self._store.search_text(index, question.searched, Where(scopes=tuple(scopes)), limit=CANDIDATES))
-        documents = {document.id: document for document in self._store.get_many(list(text))}
+        documents = wanted(list(text))
         asked = set(question.words)
         named = frozenset(name for d in documents.values() for name in people_of(d.metadata) if name in asked)
         vector, mode = self._embed(embeddable(question.text if patient else question.brief, named), index, patient)
@@ -96,7 +108,7 @@ class Recall:
             likeness = self._likeness(index)
             pair = likeness.question(vector)
             near = [document_id for document_id in likeness.nearest(pair, CANDIDATES) if document_id not in documents]
-            documents |= {d.id: d for d in self._store.get_many(near) if not scopes or d.scope in scopes}
+            documents |= wanted(near)
             like = lambda ids: likeness.scores(pair, ids)  # noqa: E731  # a name for it would say no more
         ranking = Ranking(self.weights, question, named, text, like)
         with self._store.reading():  # one for all the neighbours
@@ -108,8 +120,14 @@ class Recall:
         return self._store.get_many(ids) if ids else []
 
     def close(self) -> None:
-        for likeness in self._likenesses.values():
-            likeness.close()
+        """The indices that were opened here; the store is its owner's."""
+        while self._opened:
+            self._opened.popitem()[1].close()
+
+    def _open(self, name: str) -> VectorIndex:
+        if name not in self._opened:
+            self._opened[name] = VectorIndex(self._store, name, lasting=self._lasting)
+        return self._opened[name]
 
     def _read(self, query: str, index: str, size: int) -> Question:
         return read(
@@ -120,7 +138,7 @@ class Recall:
 
     def _likeness(self, index: str) -> Likeness:
         if index not in self._likenesses:
-            self._likenesses[index] = Likeness(self._store, index, lasting=self._lasting)
+            self._likenesses[index] = Likeness(self._store, index, self._index)
         return self._likenesses[index]
 
     def _embed(self, text: str, index: str, patient: bool) -> tuple[Floats | None, str]:

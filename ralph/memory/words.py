@@ -46,7 +46,7 @@ for _family in _FORMS.split(";"):
 _WORD = re.compile(r"[^\W_]+")
 _MARKS = re.compile("[\u0300-\u036f]")
 _ENDINGS = ("ations", "ation", "ities", "ingly", "ness", "ings", "edly", "ing", "ies", "ied", "ity", "est", "ers",
-            "ed", "es", "er", "ly", "s", "y", "e")  # fmt: skip
+            "ed", "es", "er", "ly", "s")  # fmt: skip
 
 
 def words_of(text: str) -> list[str]:
@@ -67,4 +67,6 @@ def stem(word: str) -> str:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             word = word[: -len(ending)]
             break
+    if len(word) > 3 and word[-1] in "ey":
+        word = word[:-1]
     return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ralph.errors import ConfigError
+from ralph.memory.embed import choose
+from ralph.memory.evaluate import SAMPLE, drafts_of, load, load_file, measure, misspelt
+from ralph.memory.ranking import TURN
+
+TIMES = ("ms_per_query", "p95_ms", "store_s", "embed_s")
+
+
+def numbers(report):
+    return {name: value for name, value in report.as_json().items() if name not in TIMES}
+
+
+def test_the_set_that_ships_is_whole():
+    questions = load_file(SAMPLE)
+    ids = [id_ for id_, _, _ in questions.memories]
+    assert len(ids) == len(set(ids)) >= 140
+    assert len(questions.questions) >= 80
+    assert all(relevant and relevant <= set(ids) for _, relevant in questions.questions)
+
+
+def test_keyword_recall_on_the_set_that_ships(tmp_path):
+    plain = measure(load_file(SAMPLE), tmp_path / "plain")
+    assert plain.mode == "keyword only: no embedding model"
+    assert plain.recall[10] >= 0.72
+    assert plain.recall[1] <= plain.recall[5] <= plain.recall[10] <= plain.recall[20]
+    typos = measure(load_file(SAMPLE), tmp_path / "typos", typos=True)
+    assert typos.recall[10] >= 0.68
+
+
+def test_recall_with_the_embedded_model_on_the_set_that_ships(tmp_path, model_home):
+    embedder = choose(model_home)
+    hybrid = measure(load_file(SAMPLE), tmp_path / "plain", embedder=embedder)
+    assert hybrid.mode == "hybrid"
+    assert hybrid.recall[10] >= 0.92
+    assert hybrid.mrr >= 0.7
+    typos = measure(load_file(SAMPLE), tmp_path / "typos", embedder=embedder, typos=True)
+    assert typos.recall[10] >= 0.88
+
+
+def test_the_same_set_gives_the_same_numbers(tmp_path):
+    first, second = (numbers(measure(load_file(SAMPLE), tmp_path / name, typos=True)) for name in ("a", "b"))
+    assert first == second
+    assert json.loads(json.dumps(first)) == first
+
+
+def test_numbers_are_what_they_say(tmp_path):
+    lines = [{"id": n, "text": text} for n, text in enumerate(["red apple", "green apple", "blue plum", "grey stone"])]
+    asked = [{"query": "apple", "relevant": [0, 1]}, {"query": "plum", "relevant": ["2"]}]
+    asked.append({"query": "sky", "relevant": [3]})
+    report = measure(load(map(json.dumps, lines + asked)), tmp_path, index="mine")
+    assert (report.memories, report.questions) == (4, 3)
+    assert report.recall[1] == pytest.approx((0.5 + 1 + 0) / 3)
+    assert report.recall[5] == pytest.approx((1 + 1 + 0) / 3)
+    assert report.mrr == pytest.approx(2 / 3)
+    assert report.missed == ["sky"]
+
+
+def test_duplicates_count_one_place_each(tmp_path):
+    lines = [{"id": n, "text": "an apple a day"} for n in range(3)] + [{"query": "apple", "relevant": [2]}]
+    report = measure(load(map(json.dumps, lines)), tmp_path)
+    assert (report.recall[1], report.recall[5], report.mrr) == (0, 1, pytest.approx(1 / 3))
+
+
+@pytest.mark.parametrize(("lines", "says"), [
+    (['{"id": 1}', '{"query": "x", "relevant": []}'], "line 1"), (["", "nonsense"], "line 2"), ([], "no questions"),
+    (['{"id": 1, "text": "x"}'], "no questions"), (["[]"], "line 1"), (['{"query": "x"}'], "line 1"),
+    (['{"query": "x", "relevant": 7}'], "line 1"),
+])  # fmt: skip
+def test_a_set_that_is_none_is_said(lines, says):
+    with pytest.raises(ConfigError, match=says):
+        load(lines)
+
+
+def test_a_file_that_cannot_be_read_is_said(tmp_path):
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_file(tmp_path / "none")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_file(tmp_path / "binary")
+
+
+def test_a_line_separator_inside_a_text_ends_no_line(tmp_path):
+    row = json.dumps({"id": 1, "text": "one\u2028two"}, ensure_ascii=False)
+    (tmp_path / "set").write_text(row + '\n{"query": "x", "relevant": [1]}\n', encoding="utf-8")
+    assert load_file(tmp_path / "set").memories[0][1] == "one\u2028two"
+
+
+def test_who_speaks_is_kept_beside_the_text():
+    given = drafts_of([("D1:1", "I swim", {"speaker": "Ann"}), ("D1:2", "Me too", {"speaker": "Bob"})] * 2)
+    written = drafts_of([("D1:1", "Ann: I swim", {}), ("D1:2", "Bob: Me too", {})] * 2)
+    for drafts in (given, written):
+        assert [(draft.text, draft.about) for draft in drafts[:2]] == [("I swim", "Ann"), ("Me too", "Bob")]
+        assert drafts[0].metadata["people"] == ["Ann", "Bob"]
+        assert {(draft.type, draft.session) for draft in drafts} == {(TURN, "D1")}
+
+
+def test_facts_are_known_by_whom_they_are_about():
+    facts = ["Ann swims.", "Ann has a dog.", "Bob cooks.", "Ann sings.", "Bob bikes.", "Bob hums."]
+    drafts = drafts_of([(str(number), fact, {}) for number, fact in enumerate(facts)])
+    assert [draft.about for draft in drafts] == ["Ann", "Ann", "Bob", "Ann", "Bob", "Bob"]
+    assert {draft.type for draft in drafts} == {"fact"}
+
+
+def test_slips_are_one_to_each_long_word_and_always_the_same():
+    query = "Where did the lighthouse keeper live in 1984?"
+    slipped = misspelt(query)
+    assert slipped == misspelt(query) != query
+    assert slipped.split()[1:3] == ["did", "the"]
+    assert slipped.endswith("live in 1984?")
