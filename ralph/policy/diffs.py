@@ -10,6 +10,7 @@ Formats: "Unified Format" in the GNU diffutils manual; "Generating patch text wi
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -74,8 +75,8 @@ def parse(text: str, path: str = "") -> tuple[FilePatch, ...]:
     while not ends(scan.lines, scan.at):
         patches.append(scan.file())
     for names in ([p.target for p in patches], [p.source for p in patches if not p.copied]):
-        for name in names:
-            if name is not None and names.count(name) > 1:
+        for name, count in Counter(names).items():
+            if name is not None and count > 1:
                 raise ToolError(f"the diff has two parts for {name}: put all its hunks under one header")
     return tuple(patches)
 

@@ -44,6 +44,8 @@ def suggest(facts: Facts, *, shell: str = "posix") -> Mapping[str, Any] | None:
         return _path(facts)
     if facts.spec.category == "network":
         return _host(facts)
+    if facts.spec.category == "python":
+        return None  # an interpreter
     return {"tool": facts.call.name, "arguments": dict(facts.call.args)}
 
 
