@@ -70,7 +70,9 @@ def memory_command(memory: Memory, words: Sequence[str], place: Place) -> str:
     try:
         typer.main.get_command(made).main([*(words or ("help",))], prog_name="/memory", standalone_mode=False)
     except usage_error as error:
-        raise ConfigError(error.format_message(), hint="/memory help lists the commands") from error
+        said = error.format_message()  # a group that was called alone says its whole help
+        reason = f"/memory {' '.join(words)} needs another word" if "\n" in said else said
+        raise ConfigError(reason, hint="/memory help lists the commands") from error
     return "\n".join(item.text for item in shown)
 
 

@@ -81,8 +81,9 @@ class Cutter:
         """(start, end) of the pieces of `text[low:high]`, without the blanks around them."""
         start = low
         while (start := self._after_blanks(start, high)) < high:
-            end = self._cut(start, high) if high - start > self._preset.most else high
-            yield start, start + len(self._text[start:end].rstrip())
+            end = min(self._cut(start, high), high) if high - start > self._preset.most else high
+            if trimmed := len(self._text[start:end].rstrip()):
+                yield start, start + trimmed
             if end >= high:
                 return
             start = self._next(start, end)

@@ -30,8 +30,8 @@ def is_edge(text: str, at: int) -> bool:
 
 
 def edge_before(text: str, at: int, low: int) -> int:
-    """The last edge at or before `at`, above `low`; `at` itself when there is none within reach."""
-    for index in range(at, max(low, at - _LONGEST), -1):
+    """The last edge at or before `at`, above `low`, else the first one behind it; `at` when none is within reach."""
+    for index in (*range(at, max(low, at - _LONGEST), -1), *range(at + 1, at + _LONGEST)):
         if is_edge(text, index):
             return index
     return at

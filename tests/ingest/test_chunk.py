@@ -5,7 +5,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ralph.ingest.chunk import PDF, TEXT, Preset, pieces, sized
@@ -96,6 +96,7 @@ ALPHABET = "ab. !?\n\t。\u00e9e\u0301\u0308\u200d\U0001f468\U0001f3fd\U0001f1e9
 KINDS = st.sampled_from(["text", "markdown", "code"])
 
 
+@example("\t\u0301", 1, 0, "text")
 @given(st.text(ALPHABET, max_size=600), st.integers(1, 60), st.integers(0, 59), KINDS)
 def test_whatever_the_text(text, most, overlap, kind):
     document = document_of(text, kind)

@@ -21,5 +21,6 @@ def test_a_character_is_never_parted(character):
 def test_the_edge_before():
     assert edge_before("abe\u0301", 3, 0) == 2
     assert edge_before("abc", 2, 0) == 2
+    assert edge_before("xe\u0301y", 2, 1) == 3  # there is no place for it before
     pile = "a" + "\u0301" * 500
     assert edge_before(pile, 300, 0) == 300  # no character anybody wrote: cut somewhere

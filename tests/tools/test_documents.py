@@ -183,8 +183,8 @@ def test_pages_for_a_prompt(tmp_path):
 
 
 def test_citations_are_checked_against_the_page(memory):
-    long_page = " ".join(f"Word{n} stands here." for n in range(300))
-    pages = ["Herons wait in\nshallow water.", long_page[:4000].replace(". ", ".\n")]
+    lines = [" ".join(f"Word{n} stands here." for n in range(low, low + 4)) for low in range(0, 200, 4)]
+    pages = ["Herons wait in\nshallow water.", "\n".join(lines)]  # the second page is more than one piece
     take_in(memory, make_pdf(pages), "/docs/birds.pdf")
     right = '"wait in shallow water" (birds.pdf, p. 1) and "Word80 stands here. Word81 stands here." [birds.pdf#2]'
     assert wrong_citations(memory, right) == []
