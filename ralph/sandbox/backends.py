@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,8 +25,8 @@ class Backend(NamedTuple):
 
 def landlock_words(write: list[Path], *, network: bool) -> list[str]:
     """The command line of landlock.py, which is a program of its own."""
-    rules = json.dumps({"write": list(map(str, write)), "network": network})
-    return [sys.executable, "-I", "-S", str(Path(__file__).with_name("landlock.py").resolve()), rules]
+    program = str(Path(__file__).with_name("landlock.py").resolve())
+    return [sys.executable, "-I", "-S", program, "network" if network else "local", *map(str, write), "--"]
 
 
 def _landlock(given: Confinement) -> list[str]:

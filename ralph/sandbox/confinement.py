@@ -140,9 +140,11 @@ def _directories(given: Confinement) -> tuple[str, ...]:
 def _whereabouts(path: str) -> tuple[int, ...] | None:
     try:
         itself = os.lstat(path)
-        target = Path(path).stat() if S_ISLNK(itself.st_mode) else itself
     except OSError:
         return None
+    target = itself
+    with suppress(OSError):  # a link to nothing
+        target = Path(path).stat() if S_ISLNK(itself.st_mode) else itself
     return (itself.st_dev, itself.st_ino, target.st_dev, target.st_ino, S_IFMT(target.st_mode))
 
 

@@ -1,5 +1,5 @@
 """Confinement by Landlock and seccomp, for where bubblewrap is missing or forbidden: run as a program, it confines
-itself and becomes the child. `landlock.py '{"write": [paths], "network": false}' program words...`
+itself and becomes the child. `landlock.py network|local path... -- program words...`: it may write below the paths.
 
 It cannot hide a file that lies in a readable directory, nor keep a name from being created in a writable one, so
 protected files are not masked here. Numbers are those of Linux's uapi headers (landlock.h, seccomp.h, unistd.h).
@@ -8,11 +8,9 @@ protected files are not masked here. Numbers are those of Linux's uapi headers (
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import struct
 import sys
-from pathlib import Path
 
 CREATE, ADD, RESTRICT = 444, 445, 446
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
@@ -51,14 +49,13 @@ def restrict(write: list[str], *, network: bool) -> None:
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     rules = _check(libc.syscall(CREATE, struct.pack("QQQ", every, ports, scopes), ctypes.c_size_t(size), 0))
     _allow(libc, rules, "/", _READ_DIR)
-    for place in Path("/").iterdir():
-        if place.name != "dev" and place.exists():
-            _allow(libc, rules, str(place), (_READ if place.is_dir() else _READ_FILE) & every)
+    for place in os.scandir("/"):
+        if place.name != "dev" and os.access(place, os.F_OK):
+            _allow(libc, rules, place.path, (_READ if place.is_dir() else _READ_FILE) & every)
     for path in write:
         _allow(libc, rules, path, every)
-    for path in _DEVICES:
-        if Path(path).exists():
-            _allow(libc, rules, path, (_READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV) & every)
+    for path in filter(lambda path: os.access(path, os.F_OK), _DEVICES):
+        _allow(libc, rules, path, (_READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV) & every)
     _check(libc.syscall(RESTRICT, rules, 0))
     os.close(rules)
     _check(libc.capset(struct.pack("Ii", _CAPABILITY_VERSION, 0), bytes(24)))  # root's powers go round Landlock
@@ -100,12 +97,13 @@ def _check(result: int) -> int:
 
 
 def main() -> None:
-    rules = json.loads(sys.argv[1])
+    end = sys.argv.index("--")
     try:
-        restrict(rules["write"], network=rules["network"])
+        restrict(sys.argv[2:end], network=sys.argv[1] == "network")
     except OSError as error:
         sys.exit(f"the sandbox could not be set up: {error}")
-    os.execvp(sys.argv[2], sys.argv[2:])  # without a shell: the words as they were judged
+    words = sys.argv[end + 1 :]
+    os.execvp(words[0], words)  # without a shell: the words as they were judged
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ LARGEST = 100_000
 """Bytes of a job at most."""
 CLONE = {"x86_64": 56, "aarch64": 220}
 _NEWNS, _NEWIPC, _NEWUSER, _NEWPID = 0x20000, 0x08000000, 0x10000000, 0x20000000
-_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC = 1, 2, 4, 8, 32, 4096, 16384
+_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 _PR_SET_DUMPABLE, _PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_CAP_AMBIENT, _CLEAR_ALL = 4, 23, 24, 47, 4
 _CAPABILITY_VERSION = 0x20080522
 _CONTROLS = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus")
@@ -153,6 +153,7 @@ def _settle() -> None:
     _map("uid_map", f"{_UID} {_UID} 1")
     _map("gid_map", f"{_GID} {_GID} 1")
     safe = _NOSUID | _NODEV
+    _mount("", "/", "", _REC | _PRIVATE)  # what the person mounts from now on would come in, and writable
     _mount("proc", "/proc", "proc", safe | _NOEXEC)
     for path in _CONTROLS:
         if os.access(path, os.F_OK):

@@ -18,7 +18,7 @@ import pytest
 
 from ralph.core.tools import Context
 from ralph.sandbox.backends import BUBBLEWRAP, LANDLOCK, NONE
-from ralph.sandbox.box import REMEMBERED_PRIVATE, Sandbox, open_sandbox
+from ralph.sandbox.box import REMEMBERED, REMEMBERED_PRIVATE, Sandbox, open_sandbox
 from ralph.sandbox.confinement import confine
 from ralph.sandbox.report import Report, Row, to_json
 from ralph.tools.process import run
@@ -272,8 +272,20 @@ def test_the_outcome_is_remembered_and_asked_again_on_request(tmp_path: Path) ->
     assert open_sandbox(replace(given, network=True), tmp_path).report != first.report
 
 
+def test_both_kinds_of_a_session_are_remembered(tmp_path: Path) -> None:
+    need(BUBBLEWRAP)
+    private = kind(tmp_path)
+    shared = replace(private, private=())
+    reports = [open_sandbox(given, tmp_path).report for given in (private, shared)]
+    assert [report.ready for report in reports] == [False, True]  # a /tmp of its own is for one child only
+    for name in (REMEMBERED, REMEMBERED_PRIVATE):
+        text = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(text.replace('"held"', '"did not hold"'))
+    assert [open_sandbox(given, tmp_path).holds for given in (private, shared)] == [False, False]
+
+
 @pytest.mark.parametrize(
-    "junk", ["", "[]", "{}", '["bubblewrap", [["new", "held", ""]], ""]', "[1, [[]], 2]", "\udcff"]
+    "junk", ["", "[]", "{}", '["bubblewrap", [["new", "held", ""]], "", false]', "[1, [[]], 2]", "\udcff"]
 )
 def test_a_broken_memory_is_made_again(tmp_path: Path, junk: str) -> None:
     need(BUBBLEWRAP)

@@ -12,6 +12,7 @@ from ralph.sandbox.confinement import (
     Confinement,
     confine,
     environment,
+    footing,
     frozen_places,
     hidden_places,
     occupy,
@@ -123,3 +124,40 @@ def test_environment_is_a_list_of_harmless_names() -> None:
     harmful = {"ANTHROPIC_API_KEY": "k", "AWS_PROFILE": "p", "SSH_AUTH_SOCK": "s", "DBUS_SESSION_BUS_ADDRESS": "d",
                "LD_PRELOAD": "l", "PYTHONSTARTUP": "p", "DATABASE_URL": "u", "MY_OWN_THING": "m"}  # fmt: skip
     assert environment({**harmless, **harmful}) == harmless
+
+
+def test_the_footing_is_the_same_while_ordinary_work_goes_on(given: Confinement) -> None:
+    given.scratch.mkdir()
+    (given.workspace / ".ralph").mkdir()
+    before = footing(given)
+    (given.workspace / "file").write_text("x")
+    (given.workspace / ".ralph/notes").write_text("x")
+    (given.scratch / "file").write_text("x")
+    assert footing(given) == before
+
+
+@pytest.mark.parametrize("name", ["workspace", "scratch", "workspace/.ralph", "workspace/.git"])
+def test_the_footing_changes_with_a_directory_that_leads_to_something(
+    tmp_path: Path, given: Confinement, name: str
+) -> None:
+    place = tmp_path / name
+    place.mkdir(exist_ok=True)
+    before = footing(given)
+    place.rename(tmp_path / "aside")
+    gone = footing(given)
+    place.mkdir()
+    again = footing(given)
+    place.rmdir()
+    place.symlink_to(tmp_path / "aside")
+    assert len({before, gone, again, footing(given)}) == 4
+
+
+@pytest.mark.parametrize("text", ["new", None])
+def test_the_footing_changes_with_a_protected_file(given: Confinement, text: str | None) -> None:
+    path = given.workspace / ".env"
+    before = footing(given)
+    if text:
+        path.write_text(text)
+    else:
+        path.symlink_to("nowhere")
+    assert footing(given) != before

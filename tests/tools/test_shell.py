@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,10 @@ import pytest
 
 from ralph.core.tools import Context, Judged
 from ralph.errors import ToolError
+from ralph.sandbox.backends import BUBBLEWRAP
+from ralph.sandbox.box import Sandbox
+from ralph.sandbox.launch import Launched
+from tests.sandbox.needs import READY, kind, need, wait_until_ready
 
 FILE = Path(__file__).resolve().parents[2] / "tools_default" / "shell.py"
 
@@ -22,8 +28,8 @@ def shell(tmp_path: Path, command: str, *, context: dict[str, Any] | None = None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    settings = {"env": {"PATH": os.environ["PATH"]}, **(context or {})}
-    ctx = Context("call", tmp_path, tmp_path / "scratch", **settings)
+    settings = {"env": {"PATH": os.environ["PATH"]}, "cwd": tmp_path, "scratch": tmp_path / "scratch"}
+    ctx = Context("call", **{**settings, **(context or {})})
     result: dict[str, Any] = asyncio.run(module.shell(command, **args, ctx=ctx))
     return result
 
@@ -103,3 +109,28 @@ def test_odd_timeouts_are_put_right(tmp_path: Path, timeout: int) -> None:
 def test_without_stderr(tmp_path: Path) -> None:
     result = shell(tmp_path, "echo out; echo err >&2", capture_stderr=False)
     assert (result["stdout"], result["stderr"]) == ("out\n", "")
+
+
+def test_a_confined_command_runs_in_the_sandbox_however_it_is_started(tmp_path: Path) -> None:
+    need(BUBBLEWRAP)
+    sandbox = Sandbox(replace(kind(tmp_path), private=()), BUBBLEWRAP, READY)
+    outside = tmp_path / "outside"
+    started: list[bool] = []
+
+    def launch(argv: Sequence[str], env: Mapping[str, str]) -> Launched:
+        launched = sandbox.launch(argv, env)
+        started.append(launched.start is not None)
+        return launched
+
+    try:
+        for ready in (False, True):
+            if ready:
+                wait_until_ready(sandbox)
+            context = {"launch": launch, "cwd": sandbox.given.workspace}
+            result = shell(tmp_path, f"echo in > made; cat made; touch {outside}", context=context)
+            assert result["stdout"] == "in\n"
+            assert "sandbox" in result["note"]
+            assert not outside.exists()
+    finally:
+        sandbox.close()
+    assert started == [False, True]
