@@ -18,6 +18,8 @@ from ralph.ui.table import table
 
 if TYPE_CHECKING:
     from ralph.memory.evaluate import Report
+    from ralph.memory.memory import Memory
+    from ralph.memory.rows import IndexStats
     from ralph.tools.documents import Ingested
 
 
@@ -183,5 +185,17 @@ def _embedder(made: Any, access: Access, show: Show) -> None:
         from ralph.memory.install import install as fetch  # noqa: PLC0415  # for this command only
 
         folder = fetch(access.place.home, say=lambda text: print(text, file=sys.stderr))  # noqa: T201  # progress
-        show(Shown({"folder": str(folder)}, f"installed in {folder}"))
+        if access.in_conversation:
+            show(Shown({"folder": str(folder)}, f"installed in {folder}; the next session uses it"))
+            return
+        bar = Bar()
+        with access.memory() as memory:
+            done = sum(_embed_all(memory, row, bar) for row in memory.store.stats())
+        bar.clear()
+        data = {"folder": str(folder), "embedded": done}
+        show(Shown(data, f"installed in {folder}" + (f"; {done:,} stored texts have vectors now" if done else "")))
+
+
+def _embed_all(memory: Memory, row: IndexStats, bar: Bar) -> int:
+    return memory.catch_up(row.spec.name, lambda count: bar(f"embedding {row.spec.name}", count, row.pending))
 

@@ -25,7 +25,7 @@ from ralph.memory.index import VectorIndex
 from ralph.memory.prompt import PromptRecall
 from ralph.memory.recall import Found, Recall
 from ralph.memory.resemblance import Similar, similar
-from ralph.memory.rows import CONVERSATIONS, DOCUMENTS, LONG_TERM, Document, Draft, IndexSpec
+from ralph.memory.rows import LONG_TERM, Document, Draft, IndexSpec
 from ralph.memory.store import FILE, Store
 
 GLOBAL = "global"
@@ -67,6 +67,12 @@ class Memory:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._worker: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin what takes time before it is asked for: load the embedder, go on with vectors that are wanting."""
+        if self.embedder is not None and (self.home / FILE).exists():
+            self.embedder.warm()
+            self.wake()
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -178,16 +184,19 @@ class Memory:
         self.store.definitions.delete(name)
 
     def takes_text(self, index: str) -> bool:
-        """Whether texts of this index get vectors of our embedder."""
+        """Whether texts of this index get vectors of our embedder; not where the caller brings vectors along."""
         found = self.store.definitions.find(index)
         if self.embedder is None or found is None:
             return False
         maker = found.spec.embedder
-        return found.spec.kind != "custom" or maker is None or maker == identity(self.embedder)
+        return found.spec.kind != "custom" or maker is None or bool(maker.name)
 
     def wake(self, *indices: str) -> None:
-        """Make the vectors that are wanting, in the background; nothing when nobody can make them."""
-        wanted = {name for name in indices or (LONG_TERM, CONVERSATIONS, DOCUMENTS) if self.takes_text(name)}
+        """Make the vectors that are wanting, in the background, of all indices unless some are named."""
+        if self.embedder is None:
+            return
+        names = indices or [spec.name for spec in self.store.definitions.list()]
+        wanted = {name for name in names if self.takes_text(name)}
         with self._lock:
             self._wanting |= wanted
             if self._wanting and (self._worker is None or not self._worker.is_alive()) and not self._stop.is_set():

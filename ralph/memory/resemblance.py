@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import combinations
 from typing import Literal
 
 from ralph.memory.rows import LONG_TERM, Document, Where
@@ -16,9 +17,10 @@ from ralph.memory.words import STOP_WORDS, stem, words_of
 
 Relation = Literal["duplicate", "contradiction", "refinement", "overlap"]
 
-_COMMON = 1000
-"""A word in more memories than this finds too many of them to be worth looking up by itself."""
-_LOOKED_AT = 3
+_TELLING = 3
+"""The rarest words of a text that are looked up."""
+_LOOKED_AT = 400
+"""A word that stands in more memories than this is not looked up by itself."""
 _CLOSE = 0.6  # share of common words from which two texts speak of the same thing
 _SAME = 0.8
 _NEGATIONS = frozenset({"not", "no", "never", "nor", "t", "cannot", "without", "nobody", "nothing", "none"})
@@ -40,15 +42,18 @@ class Similar:
 
 def similar(store: Store, text: str, scopes: tuple[str, ...]) -> list[Similar]:
     """The memories of these scopes that `text` repeats, contradicts or refines, the closest kind first."""
-    words = list(dict.fromkeys(words_of(text)))
+    words = set(words_of(text))
     if not words or len(words) > 4 * _LONGEST:
         return []
-    counts = store.frequencies(words)
-    rare = sorted((word for word in words if 0 < counts.get(word, 0) <= _COMMON), key=lambda word: counts[word])
-    terms = rare[:_LOOKED_AT] or [word for word in words if word in counts]
-    found = store.search_text(LONG_TERM, terms, Where(scopes=scopes), limit=20, every=not rare)
+    counts = store.frequencies(words - STOP_WORDS or words)
+    rarest = sorted(counts, key=lambda word: counts[word])[:_TELLING]
+    asked = [list(pair) for pair in combinations(rarest, 2)]  # what differs in one of them has the two others
+    asked += [[word] for word in rarest[:1] if counts[word] <= _LOOKED_AT or len(rarest) == 1]
+    where = Where(scopes=scopes)
+    found = {document_id for terms in asked
+             for document_id, _ in store.search_text(LONG_TERM, terms, where, limit=20, every=True)}  # fmt: skip
     order: tuple[Relation, ...] = ("duplicate", "contradiction", "refinement", "overlap")
-    related = [Similar(document, relation) for document in store.get_many([document_id for document_id, _ in found])
+    related = [Similar(document, relation) for document in store.get_many(sorted(found))
                if (relation := compare(text, document.text))]  # fmt: skip
     return sorted(related, key=lambda item: order.index(item.relation))
 
@@ -63,7 +68,7 @@ def compare(new: str, old: str) -> Relation | None:
         return "contradiction" if negated else "duplicate"
     mine, theirs = Counter(left), Counter(right)
     share = (mine & theirs).total() / (mine | theirs).total()
-    another_value = _one_value_differs(left, right)
+    another_value = share >= _CLOSE / 2 and _one_value_differs(left, right)
     if share < _CLOSE and not another_value:
         return None
     if negated or another_value:

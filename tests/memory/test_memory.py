@@ -6,7 +6,7 @@ import pytest
 
 from ralph.errors import RalphError, StoreError
 from ralph.memory.memory import Memory
-from ralph.memory.rows import LONG_TERM
+from ralph.memory.rows import LONG_TERM, Draft, Embedder, IndexSpec
 from ralph.memory.why import noted
 from tests.memory.words_embedder import Words
 
@@ -138,6 +138,22 @@ def test_text_is_found_while_the_embedder_fails_and_vectors_are_made_up_for_late
     semantic.wake()
     assert semantic.settled(5)
     assert (semantic.trouble, semantic.store.vectors.count(LONG_TERM)) == ("", 1)
+
+
+def test_another_embedder_makes_all_vectors_anew_and_never_touches_those_of_the_caller(tmp_path, semantic):
+    semantic.remember("the cat sat on the mat")
+    semantic.add("notes", [Draft("herons wait")])
+    semantic.store.definitions.create(IndexSpec("own", embedder=Embedder("", 2)))
+    semantic.store.add("own", [Draft("", vector=[1.0, 2.0])])
+    assert semantic.settled(5)
+    other = Memory(tmp_path, embedder=Words(32, "others"))
+    other.start()
+    assert other.settled(5)
+    makers = {row.spec.name: (row.spec.embedder, row.vectors, row.pending) for row in other.store.stats()}
+    assert makers["notes"] == makers[LONG_TERM] == (Embedder("others", 32), 1, 0)
+    assert makers["own"] == (Embedder("", 2), 1, 0)
+    assert other.recall("cat").mode == "hybrid"
+    other.close()
 
 
 def test_an_edited_memory_is_embedded_again(semantic):

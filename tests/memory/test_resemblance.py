@@ -34,5 +34,8 @@ def test_it_is_found_among_many(tmp_path):
     memory.store.add(LONG_TERM, [Draft(f"Person{n} lives in town{n} and likes to read") for n in range(2000)])
     [found] = similar(memory.store, "Person77 lives in town12 and likes to read", ("global",))[:1]
     assert (found.relation, found.document.text) == ("contradiction", "Person77 lives in town77 and likes to read")
+    memory.store.add(LONG_TERM, [Draft("The deploy key of town77 is rotated on Mondays")])
+    [found] = similar(memory.store, "The deploy key of town77 is rotated on town12", ("global",))
+    assert found.relation == "contradiction"
     assert similar(memory.store, "Something else entirely about rockets", ("global",)) == []
     memory.close()
