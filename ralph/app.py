@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -13,16 +12,19 @@ from ralph import __version__
 from ralph.config import Config
 from ralph.core.agent import Agent
 from ralph.core.events import Event, Notice, Reply
-from ralph.core.gate import Answer, Approver, Gate, Judgement, Question
-from ralph.core.messages import Block, Message, ToolCall, ToolResult
+from ralph.core.gate import Approver, Gate
+from ralph.core.messages import Block, Message, Text
 from ralph.core.provider import Provider
 from ralph.core.runner import Runner
-from ralph.core.tools import Tool, Toolbox, ToolSpec
+from ralph.core.tools import Tool, Toolbox
 from ralph.errors import ConfigError
+from ralph.late import LatePolicy, Session, make_redactor
 from ralph.net import Http, Retrial
 from ralph.place import Place, Wishes
 from ralph.policy.categories import defaults
 from ralph.policy.environment import child_environment
+from ralph.policy.guarded import Guarded, redacted
+from ralph.policy.secrets import Redactor
 from ralph.providers import create
 from ralph.providers.choose import Choice
 from ralph.providers.models import row
@@ -31,7 +33,6 @@ from ralph.providers.wire import ProviderSettings
 from ralph.session.compact import Compactor
 from ralph.session.prepare import Budget, Prepare, environment_text, project_instructions, schema_instruction
 from ralph.session.repository import Status
-from ralph.session.results import Cap
 from ralph.session.transcript import Transcript, latest, recorded, resume, start
 from ralph.tools.loader import load_folder
 from ralph.tools.python import Interpreter, python_tool
@@ -40,8 +41,6 @@ from ralph.tools.todo import Todos, todo_tools
 if TYPE_CHECKING:
     from asyncio import Task
 
-    from ralph.policy.rules import Rules
-    from ralph.sandbox.box import Sandbox
 
 
 OVERHEAD = 6_000
@@ -69,6 +68,7 @@ class App:
     http: Http
     python: Interpreter
     warming: Task[None]
+    redact: Redactor
     notices: list[Notice] = field(default_factory=list)
 
     async def turn(self, prompt: str, attached: tuple[Block, ...] = ()) -> AsyncGenerator[Event, None]:
@@ -77,7 +77,9 @@ class App:
         notices, self.notices = self.notices, []
         for notice in notices:
             yield notice
-        events = recorded(self.agent.turn(prompt, attached), self.transcript, self.agent.history)
+        clean = tuple(Text(self.redact(block.text)) if isinstance(block, Text) else block for block in attached)
+        turn = redacted(self.agent.turn(self.redact(prompt), clean), self.redact)
+        events = recorded(turn, self.transcript, self.agent.history)
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Reply):
@@ -90,6 +92,12 @@ class App:
         self.transcript = start(self.place.sessions, cwd=self.place.cwd, version=__version__)
         self.agent.history = []
         self.prepare.forget()
+        self.policy.restart(self.transcript.id)
+
+    def use(self, choice: Choice) -> None:
+        """Let another model answer from the next request on."""
+        provider = make_provider(self.config, choice, self.http)
+        self.agent.provider, self.choice = Guarded(provider, self.redact), choice
 
     def is_protected(self, path: Path) -> bool:
         return self.policy.rules.protects(str(path))
@@ -122,16 +130,6 @@ class App:
         self.transcript.close()
 
 
-class NoWitness:
-    """Writes nothing down."""
-
-    def decided(self, call: ToolCall, judgement: Judgement, answer: Any) -> None:
-        return None
-
-    def performed(self, call: ToolCall, result: ToolResult, seconds: float) -> None:
-        return None
-
-
 async def open_app(place: Place, config: Config, choice: Choice, approver: Approver, http: Http, wishes: Wishes) -> App:
     """Build a session. Raises RalphError; nothing is left running then but what the caller made."""
     import asyncio
@@ -144,24 +142,25 @@ async def open_app(place: Place, config: Config, choice: Choice, approver: Appro
     provider = make_provider(config, choice, http, debug=wishes.debug)
     warming = asyncio.create_task(_warm(http, choice.api_url))  # connects while the rest is built
     scratch = place.home / "scratch" / transcript.id
-    policy = LatePolicy(place, config, wishes, scratch)
+    redact = make_redactor(place, config)
+    policy = LatePolicy(place, config, wishes, Session(transcript.id, scratch, history, redact))
     if config.approval_gates.allowlist or wishes.allow:
         assert policy.rules  # a bad entry is an error at once, not at the first call
     python = Interpreter(lambda argv, env: policy.box("python").launch(argv, env))
     tools, warnings = make_tools(place, [*todo_tools(Todos()), python_tool(python)])
-    gate = Gate(tools, policy, approver, NoWitness())
+    gate = Gate(tools, policy, approver, policy)
     runner = Runner(
-        gate, cwd=place.cwd, scratch=scratch, env=child_env, finish=Cap(scratch),
+        gate, cwd=place.cwd, scratch=scratch, env=child_env, finish=policy.finish,
         launch=lambda argv, env: policy.box("shell").launch(argv, env),
     )  # fmt: skip
     prepare = Prepare(
-        (system, context_text(place, config, await status.text(), wishes.output_schema)), tools,
+        (system, redact(context_text(place, config, await status.text(), wishes.output_schema))), tools,
         budget=Budget(config.limits.max_cost_usd), output_schema=wishes.output_schema,
         shorten=Compactor(config.context_window or row(choice.model, config.models, choice.api_url).context, OVERHEAD),
     )  # fmt: skip
-    agent = Agent(provider, prepare, runner, max_steps=config.limits.max_steps, history=history)
+    agent = Agent(Guarded(provider, redact), prepare, runner, max_steps=config.limits.max_steps, history=history)
     notices = [Notice(text, "tool_file", "warning") for text in warnings]
-    return App(place, config, choice, agent, prepare, transcript, tools, policy, http, python, warming, notices)
+    return App(place, config, choice, agent, prepare, transcript, tools, policy, http, python, warming, redact, notices)
 
 
 async def _warm(http: Http, url: str) -> None:
@@ -191,57 +190,6 @@ def make_tools(place: Place, builtins: list[Tool]) -> tuple[Toolbox, list[str]]:
     for tool in own:
         box.add(tool, override=True)
     return box, [*warnings, *more]
-
-
-class LatePolicy:
-    """The rules and the sandbox they reckon with, made when the first call is judged or while the model thinks.
-
-    Loading them takes 25 ms, which the first request does not wait for.
-    """
-
-    def __init__(self, place: Place, config: Config, wishes: Wishes, scratch: Path) -> None:
-        self._place, self._config, self._wishes, self._scratch = place, config, wishes, scratch
-        self._rules: Rules | None = None
-        self._boxes: dict[str, Sandbox] = {}
-        self._loading = threading.RLock()
-
-    @property
-    def rules(self) -> Rules:
-        with self._loading:
-            if self._rules is None:
-                from ralph.rulebook import make_rules  # noqa: PLC0415  # see above
-
-                holds = self.box("python").holds
-                self._rules = make_rules(self._place, self._config, self._wishes, sandbox_holds=holds)
-            return self._rules
-
-    def box(self, kind: str) -> Sandbox:
-        """`python`: with a /tmp of its own. `shell`: sees the person's, where the model may have put things."""
-        with self._loading:
-            if kind not in self._boxes:
-                from ralph.rulebook import make_sandbox  # noqa: PLC0415  # see above
-
-                self._boxes[kind] = make_sandbox(self._place, self._config, self._scratch, private=kind == "python")
-            return self._boxes[kind]
-
-    def load_soon(self, after_s: float = 0.3) -> None:
-        """In the background, once the request is surely on its way."""
-        timer = threading.Timer(after_s, lambda: self.rules)
-        timer.daemon = True
-        timer.start()
-
-    def close(self) -> None:
-        for box in self._boxes.values():
-            box.close()
-
-    def judge(self, call: ToolCall, spec: ToolSpec) -> Judgement:
-        return self.rules.judge(call, spec)
-
-    def learn(self, question: Question, answer: Answer) -> None:
-        self.rules.learn(question, answer)
-
-    def refresh(self, judgement: Judgement, call: ToolCall, spec: ToolSpec) -> Judgement | None:
-        return self.rules.refresh(judgement, call, spec)
 
 
 def context_text(place: Place, config: Config, git: str, schema: Mapping[str, Any] | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from ralph import __version__
-from ralph.app import App, make_provider
+from ralph.app import App
 from ralph.errors import ConfigError
 from ralph.providers.choose import Choice, choose
 from ralph.providers.detect import find_local
@@ -74,9 +74,8 @@ def _model(app: App) -> Run:
     async def run(rest: str) -> str:
         if rest:
             chosen: Choice = await choose(replace(app.config, model=rest), find_local)
-            fresh = make_provider(app.config, chosen, app.http)
             await app.agent.provider.close()
-            app.agent.provider, app.choice = fresh, chosen
+            app.use(chosen)
         return _named(app)
 
     return run

@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "policy": "explain | test | lint | show",
     "grants": "list | revoke",
     "trust": "list | revoke",
+    "audit": "show | verify",
 }
 EXIT_CODES = (
     "0 done · 1 bug · 2 usage or config · 3 a limit was reached · 4 a call was refused, nobody to ask · "

@@ -6,20 +6,28 @@ import os
 from pathlib import Path
 from typing import cast
 
+from ralph.audit.log import AuditLog
 from ralph.config import Config
 from ralph.core.gate import Question
+from ralph.core.messages import Message
 from ralph.place import Place, Wishes
 from ralph.policy.allowlist import built_in, read_entry, read_flag
 from ralph.policy.explain import as_lines, explain
+from ralph.policy.facts import Places
 from ralph.policy.grants import GrantFile, Grants
-from ralph.policy.rules import Rules
+from ralph.policy.rules import Asks, Rules
+from ralph.policy.secrets import Redactor, load_key
+from ralph.policy.taint import Finishing, Taint
 from ralph.sandbox.box import Sandbox, open_sandbox
 from ralph.sandbox.confinement import PRIVATE, Mode, confine
+from ralph.session.results import Cap
 
 GRANTS = "grants.json"
 
 
-def make_rules(place: Place, config: Config, wishes: Wishes, *, sandbox_holds: bool = False) -> Rules:
+def make_rules(
+    place: Place, config: Config, wishes: Wishes, *, taint: Asks | None = None, sandbox_holds: bool = False
+) -> Rules:
     """Raises ConfigError for an entry that is not understood. What a person granted for longer is in the home."""
     gates = config.approval_gates
     prefix = "approval_gates.categories."
@@ -27,9 +35,26 @@ def make_rules(place: Place, config: Config, wishes: Wishes, *, sandbox_holds: b
     return Rules(
         cwd=str(place.cwd), home=str(place.home), tilde=place.env.get("HOME", ""),
         categories=gates.categories, origins=origins, yolo=not gates.enabled, attended=wishes.attended,
-        confine=wishes.confine, sandbox_holds=sandbox_holds, grants=open_grants(place),
+        confine=wishes.confine, sandbox_holds=sandbox_holds, taint=taint, grants=open_grants(place),
         allowlist=[*built_in(), *map(read_entry, gates.allowlist), *map(read_flag, wishes.allow)],
     )  # fmt: skip
+
+
+def make_taint(place: Place, history: list[Message], *, offline: bool) -> Taint:
+    """`offline`: child processes were seen to have no network."""
+    places = Places(str(place.cwd), str(place.cwd), str(place.home), place.env.get("HOME", ""))
+    taint = Taint(places, load_key(place.home), offline=offline)
+    taint.resume(history)
+    return taint
+
+
+def make_finishing(redact: Redactor, taint: Taint, scratch: Path) -> Finishing:
+    """Secrets out, text from elsewhere framed, then capped."""
+    return Finishing(redact, taint, Cap(scratch))
+
+
+def make_log(place: Place, session_id: str, redact: Redactor, about: dict[str, str], sandbox: str) -> AuditLog:
+    return AuditLog(place.home, session_id, redact=redact, about=about, sandbox=sandbox)
 
 
 def open_grants(place: Place) -> Grants:

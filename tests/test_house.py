@@ -17,6 +17,7 @@ LAYERS = [
     {"commands"},
     {"job", "doctor", "converse"},
     {"app"},
+    {"late"},
     {"rulebook"},
     {"ui", "subagents"},
     {"tools", "session"},

@@ -99,10 +99,9 @@ def _named_paths(call: ToolCall, match: str | None) -> Iterator[tuple[str, str]]
 
 def _files(facts: Facts, places: Places) -> None:
     kind = "reads" if facts.spec.category == "file_read" else "writes"
-    diff = facts.call.args.get("diff")
     for name, text in _named_paths(facts.call, facts.spec.match):
-        if not (isinstance(diff, str) and name == "path"):  # beside a diff it only says which file the diff is about
-            _touch(facts, places, name, text, kind)
+        _touch(facts, places, name, text, kind)
+    diff = facts.call.args.get("diff")
     if isinstance(diff, str):
         path = facts.call.args.get("path")
         for part in touched(diff, path if isinstance(path, str) else ""):

@@ -19,7 +19,7 @@ from ralph.policy.paths import Walk, inside, lexical
 CONFIG_NAME = "ralph.config.json"
 SCRATCH = "scratch"
 _HARMLESS = frozenset({".env.example", ".env.sample", ".env.template"})
-_HOME_ENTRIES = frozenset({
+_HOME_ENTRIES = frozenset({"secrets.key",
     "ralph.config.json", "config.json", "trust.json", "grants.json", "prompt.md", "tools", "audit", "sessions",
 })  # fmt: skip
 _SKIPPED = frozenset({".git", ".hg", "node_modules", ".venv", "venv", "__pycache__", ".tox", ".mypy_cache"})

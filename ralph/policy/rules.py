@@ -8,18 +8,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ralph.core.gate import Answer, Judgement, Question, Rule, VerdictName
+from ralph.core.gate import Answer, Effect, Judgement, Question, Rule, VerdictName
 from ralph.core.messages import ToolCall
 from ralph.core.tools import ToolSpec
 from ralph.policy.allowlist import Entry, why_not
 from ralph.policy.categories import defaults
 from ralph.policy.facts import Facts, Places, gather
 from ralph.policy.grants import Grant, Grants
+from ralph.policy.guarded import tag_in
 from ralph.policy.limits import Limits
 from ralph.policy.mentions import protected_mention
 from ralph.policy.paths import follow
 from ralph.policy.patterns import suggest
 from ralph.policy.protected import Protected
+
+Asks = Callable[[Sequence[Effect], ToolCall, ToolSpec], str]
+"""Why a person must decide although a rule lets the call run; empty when they need not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,8 @@ class Rules:
     """The policy of one process. Directories are absolute; `allowlist` is complete (built in, settings, flags).
 
     categories: changes to the defaults. origins: category -> where that change is written. attended: a person can be
-    asked. tilde: the person's home directory. confine: every shell command runs in the sandbox, not only those that an
+    asked. taint: see policy.taint.
+    tilde: the person's home directory. confine: every shell command runs in the sandbox, not only those that an
     entry lets run unasked.
     """
 
@@ -49,7 +54,8 @@ class Rules:
         self, *, cwd: str, home: str, workspace: str = "", tilde: str = "", categories: Mapping[str, str] | None = None,
         origins: Mapping[str, str] | None = None, allowlist: Sequence[Entry] = (), yolo: bool = False,
         sandbox_holds: bool = False, attended: bool = True, limits: Limits | None = None, grants: Grants | None = None,
-        shell: str = "posix", confine: bool = False, now: Callable[[], float] = time.monotonic,
+        shell: str = "posix", confine: bool = False, taint: Asks | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         real = os.path.realpath
         self.places = Places(cwd, real(workspace or cwd), home, tilde, f"{real(home)}/scratch")
@@ -60,6 +66,7 @@ class Rules:
         self.protected = Protected(home, self.places.workspace, now)
         self._origins = dict(origins or {})
         self._yolo, self._shell, self._attended, self._confine = yolo, shell, attended, confine
+        self._taint = taint
 
     def judge(self, call: ToolCall, spec: ToolSpec) -> Judgement:
         facts = gather(call, spec, self.places)
@@ -94,12 +101,14 @@ class Rules:
         """Every rule in order. All of them are yielded, also after the one that decides, so that they can be shown."""
         yield self._protected(facts)
         yield _problem(facts)
+        yield _tagged(facts)
         yield _ruinous(facts)
         yield self._off()
         yield self._paused(facts)
         yield self._denied(facts)
         yield _dangerous(facts)
         yield _cautious(facts)
+        yield self._tainted(facts)
         for grant in self.grants.list():
             yield self._entry(grant.entry, facts, grant)
         for entry in self.allowlist:
@@ -135,6 +144,10 @@ class Rules:
             return Check(None, Rule("rate limit", "not paused"))
         text = f"{name} was refused too often; it may be asked for again in {seconds} s"
         return Check("deny", Rule("rate limit", text), "rate_limited", {"retry_after": seconds})
+
+    def _tainted(self, facts: Facts) -> Check:
+        reason = self._taint(facts.effects, facts.call, facts.spec) if self._taint else ""
+        return Check("ask" if reason else None, Rule("taint", reason or "no text from elsewhere could send it"))
 
     def _denied(self, facts: Facts) -> Check:
         category = facts.spec.category
@@ -173,8 +186,12 @@ class Rules:
             confined=facts.spec.category == "shell" and (self._confine or check.entry is not None),
             error=check.error if verdict == "deny" else "", message=check.rule.text if verdict == "deny" else "",
             extra=self._extra(facts, check, verdict),
-            remember=suggest(facts, shell=self._shell) if verdict == "ask" and not dangerous else None,
+            remember=suggest(facts, shell=self._shell) if self._may_remember(check, verdict, dangerous) else None,
         )  # fmt: skip
+
+    def _may_remember(self, check: Check, verdict: VerdictName, dangerous: bool) -> bool:
+        """An "always" must take effect: not for what asks whatever was granted."""
+        return verdict == "ask" and not dangerous and check.rule.name != "taint"
 
     def _extra(self, facts: Facts, check: Check, verdict: VerdictName) -> Mapping[str, Any]:
         if verdict == "allow" or check.extra is not None:
@@ -206,6 +223,14 @@ def _dangerous(facts: Facts) -> Check:
     if facts.report is not None and facts.report.dangerous:
         return Check("ask", Rule("dangerous", f"it always asks: {facts.report.dangerous}"))
     return Check(None, Rule("dangerous", "nothing dangerous is known about it"))
+
+
+def _tagged(facts: Facts) -> Check:
+    tag = tag_in(facts.call) if facts.spec.category in ("file_write", "shell", "python") else ""
+    if not tag:
+        return Check(None, Rule("redacted", "no redaction tag would be written down"))
+    text = f"{tag} stands for a secret that was hidden from you; writing it down would destroy the real one"
+    return Check("deny", Rule("redacted", text), "invalid_arguments")
 
 
 def _cautious(facts: Facts) -> Check:

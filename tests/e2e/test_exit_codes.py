@@ -263,7 +263,7 @@ def test_home_that_cannot_be_written(program, tmp_path):
     (tmp_path / "file").write_text("x")
     done = program.run("--home", str(tmp_path / "file" / "sub"), *program.script({"text": "x"}), "go")
     assert done.returncode == 2
-    assert "cannot write the session" in one_line(done)
+    assert "check the home directory" in one_line(done)
 
 
 def test_home_unset(program):

@@ -61,7 +61,8 @@ def test_json_says_the_same(name: str) -> None:
 def test_every_rule_up_to_the_winner_is_considered() -> None:
     names = [check["name"] for check in as_json(explain(rules(), read_call("frobnicate")))["considered"]]
     assert list(dict.fromkeys(names)) == [
-        "protected", "arguments", "ruinous", "gates", "rate limit", "category", "dangerous", "sensitive", "allowlist",
+        "protected", "arguments", "redacted", "ruinous", "gates", "rate limit", "category", "dangerous", "sensitive",
+        "taint", "allowlist",
     ]  # fmt: skip
     assert names.count("allowlist") == 6
     assert names[-1] == "category"
