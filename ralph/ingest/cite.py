@@ -10,15 +10,15 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 _QUOTE = r"[\"“„«](?P<quote>[^\"“”„«»]{3,2000})[\"”“»]"
-_PAGE = r"(?P<page>\d{1,6})"
+_NAME = r"[^\s()\[\],;\"]{1,200}\.\w{1,5}"
+_PAGE = r"(?:\bpp?\.|\bpages?\b)\s*"
 _PLACE = (
-    rf"(?:@?(?P<name>[^\s()\[\],;\"]{{1,200}}\.\w{{1,5}})(?:\#|[\s,;:]*(?:\bpp?\.|\bpages?\b)\s*){_PAGE}"
-    rf"|(?:\bpp?\.|\bpages?\b)\s*{_PAGE.replace('page>', 'page2>')}\s*(?:,|of|in)\s*"
-    r"@?(?P<name2>[^\s()\[\],;\"]{1,200}\.\w{1,5}))"
+    rf"(?:@?(?P<name>{_NAME})(?:\#|[\s,;:]*{_PAGE})(?P<page>\d{{1,6}})"
+    rf"|{_PAGE}(?P<page2>\d{{1,6}})\s*(?:,|of|in)\s*@?(?P<name2>{_NAME}))"
 )
-_CITED = re.compile(rf"{_QUOTE}[\s,.;:–—-]{{0,4}}[(\[]\s*{_PLACE}[^)\]\n]{{0,40}}[)\]]", re.IGNORECASE)  # noqa: RUF001
 _GAP = re.compile(r"\[?(?:\.\.\.|…)\]?")
 _WORD = re.compile(r"[^\W_]+")
 
@@ -32,9 +32,15 @@ class Citation:
     page: int
 
 
+@cache
+def _cited() -> re.Pattern[str]:
+    between = r"[\s,.;:–—-]{0,4}"  # noqa: RUF001  # dashes are meant
+    return re.compile(rf"{_QUOTE}{between}[(\[]\s*{_PLACE}[^)\]\n]{{0,40}}[)\]]", re.IGNORECASE)
+
+
 def citations(answer: str) -> Iterator[Citation]:
     """Quotes followed by their place: "..." (paper.pdf, p. 3), "..." [paper.pdf#3], "..." (page 3 of paper.pdf)."""
-    for found in _CITED.finditer(answer):
+    for found in _cited().finditer(answer):
         name, page = found["name"] or found["name2"], found["page"] or found["page2"]
         yield Citation(" ".join(found["quote"].split()), name, int(page))
 

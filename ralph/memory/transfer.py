@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -215,16 +215,20 @@ def _line(row: Mapping[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def _created(path: Path) -> IO[str]:
+@contextmanager
+def _created(path: Path) -> Iterator[IO[str]]:
+    """A new file of the person's own; what could not be written whole is not left behind."""
+    hint = "choose another place"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         raise ConfigError(f"{path} exists already", hint="choose another name") from None
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}", hint="choose another place") from error
-    return os.fdopen(descriptor, "w", encoding="utf-8")
-
-
-def default_name() -> str:
-    return time.strftime("ralph-memory-%Y%m%d-%H%M%S.jsonl")
+        raise StoreError(f"cannot write {path}: {error.strerror}", hint=hint) from error
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            yield file
+    except OSError as error:
+        path.unlink()
+        raise StoreError(f"cannot write {path}: {error.strerror}; nothing was kept of it", hint=hint) from error

@@ -24,6 +24,7 @@ def note(home: Path, items: Sequence[Mapping[str, Any]], *, session: str = "", m
             file.write(text)
         new.replace(home / FILE)
     except OSError as error:
+        new.unlink(missing_ok=True)
         raise StoreError(f"cannot write to {home}: {error.strerror}", hint="free some space, or give --home") from error
 
 

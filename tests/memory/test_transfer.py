@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 
 import pytest
 
@@ -119,6 +120,20 @@ def test_what_is_not_there(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(RalphError, match="neither documents/ nor metadata/"):
         import_from(store, tmp_path / "empty")
+    store.close()
+
+
+def test_a_full_disk_leaves_no_half_file(tmp_path):
+    store = Store(tmp_path / "home")
+    store.add(LONG_TERM, [Draft("words " * 5000)])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(RalphError, match=r"cannot write .*; nothing was kept of it"):
+            export_lines(store, tmp_path / "out.jsonl")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "out.jsonl").exists()
     store.close()
 
 
