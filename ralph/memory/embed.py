@@ -109,6 +109,12 @@ def people_of(metadata: Mapping[str, Any]) -> frozenset[str]:
     return _names(tuple(name for name in names if isinstance(name, str)))
 
 
+def speaker_of(metadata: Mapping[str, Any]) -> frozenset[str]:
+    """The words of the name in `speaker`, in lower case."""
+    speaker = metadata.get("speaker")
+    return _names((speaker,)) if isinstance(speaker, str) else frozenset()
+
+
 @lru_cache(256)
 def _names(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(word for name in names for word in re.findall(r"[^\W_]+", name.lower()))

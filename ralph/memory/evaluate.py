@@ -122,10 +122,11 @@ def drafts_of(memories: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[Dr
     people = [name for name, count in counts.items() if count >= max(2, _COMMON * len(memories))]
     names = {word for name in people for word in words_of(name)}
     third_person = sum(_subject(text).lower() in names for _, text in spoken)
-    type_ = "fact" if third_person > len(memories) / 3 else TURN
+    facts = third_person > len(memories) / 3
     return [
         Draft(
-            text, type=str(meta.get("type") or type_), session=_first(meta, _SESSIONS, id_.rpartition(":")[0]),
+            text, type=str(meta.get("type") or "fact") if facts or meta.get("type") == "fact" else TURN,
+            session=_first(meta, _SESSIONS, id_.rpartition(":")[0] or "all"),
             about=" ".join(filter(None, (speaker, str(meta.get("title") or "")))), created=_created(meta),
             metadata={**meta, "speaker": speaker, "people": people, "id": id_},
         )

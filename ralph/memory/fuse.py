@@ -35,8 +35,10 @@ def weighted(opinions: Mapping[str, tuple[float, Mapping[int, float]]]) -> dict[
         if best <= 0:
             continue
         for document_id, score in scores.items():
-            candidate = candidates.setdefault(document_id, Candidate(document_id))
-            candidate.parts[name] = weight * max(0.0, score) / best
+            if document_id not in candidates:
+                candidates[document_id] = Candidate(document_id)
+            if score > 0:
+                candidates[document_id].parts[name] = weight * score / best
     return candidates
 
 

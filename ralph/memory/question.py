@@ -18,15 +18,16 @@ GUESSED = 0.7
 """What a word that was put right counts: it may have been another."""
 BRIEF = 11
 """Words that the embedder gets of a prompt when there is no time for more."""
-LARGE, USUAL = 20_000, log(1 + 1 / 0.04)
-"""Documents from which words that stand in a twenty-fifth of them or more are not worth searching for."""
+USUAL, USUAL_SHARE = 2_000, 0.04
+"""Documents, and share of all, from which a word is usual."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """text: the question put right, for the embedder. words: all of its words, terms: those that count; both put right.
 
-    meant: what was put right. weights: how telling each word is, the rarer the more. size: documents asked.
+    meant: what was put right. weights: how telling each word is, the rarer the more. usual: terms that stand in very
+    many documents.
     """
 
     text: str
@@ -35,15 +36,15 @@ class Question:
     asked: Asked
     meant: Mapping[str, str] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
-    size: int = 0
+    usual: frozenset[str] = frozenset()
 
     @property
     def searched(self) -> list[str]:
         """Terms and their other shapes, for the full text.
 
-        Of a large store, words that stand everywhere are left out: they cost the most and tell the least.
+        Words that stand in very many documents are left out beside others: they cost the most and tell the least.
         """
-        telling = [term for term in self.terms if self.weights[term] > USUAL] if self.size >= LARGE else []
+        telling = [term for term in self.terms if term not in self.usual]
         terms = telling if len(telling) > 1 else self.terms or self.words
         return list(dict.fromkeys(form for term in terms for form in (term, *alike(term))))
 
@@ -92,7 +93,8 @@ def read(
     if len(terms) > MOST_TERMS:
         telling = sorted((word for word in terms if counts.get(word)), key=lambda word: -weights[word])[:MOST_TERMS]
         terms = [word for word in terms if word in telling]
-    return Question(_put_right(text, meant), tuple(right), tuple(terms), asked(text, now), meant, weights, size)
+    usual = frozenset(term for term in terms if counts.get(term, 0) > max(USUAL, USUAL_SHARE * size))
+    return Question(_put_right(text, meant), tuple(right), tuple(terms), asked(text, now), meant, weights, usual)
 
 
 def _put_right(text: str, meant: Mapping[str, str]) -> str:

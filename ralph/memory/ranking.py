@@ -6,15 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import exp
 
-from ralph.memory.embed import people_of
+from ralph.memory.embed import speaker_of
 from ralph.memory.fuse import Candidate, lend, weighted
 from ralph.memory.question import Question
 from ralph.memory.rows import CONVERSATIONS, Document
 from ralph.memory.when import DAY
 
 TURN = "turn"
-NEIGHBOURED = 30
-"""The best so many are looked at together with what was said just before and after."""
 _BEFORE, _AFTER, _FRESH = 1 * DAY, 14 * DAY, 30 * DAY
 """People tell of a day on that day or in the two weeks after it; what is recent fades over a month."""
 _IMPORTANCE = {"critical": 2.0, "high": 1.0, "low": -1.0}
@@ -39,13 +37,17 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """named: people the question names. text: document id -> BM25. like: asks for likenesses; None: keyword only."""
+    """named: people the question names. text: document id -> BM25. like: asks for likenesses; None: keyword only.
+
+    neighboured: the best so many are looked at together with what was said just before and after them.
+    """
 
     weights: Weights
     question: Question
     named: frozenset[str]
     text: Mapping[int, float]
     like: Callable[[list[int]], Likenesses] | None
+    neighboured: int = 24
 
     def order(
         self, documents: dict[int, Document], neighbours: Callable[[Document], list[Document]]
@@ -54,7 +56,7 @@ class Ranking:
         like = dict(self.like(list(documents))) if self.like else {}
         first = self._scored(documents, like)
         pairs: set[tuple[int, int]] = set()
-        for candidate in sorted(first.values(), key=_best_first)[:NEIGHBOURED]:
+        for candidate in sorted(first.values(), key=_best_first)[: self.neighboured]:
             document = documents[candidate.id]
             if document.session and (document.type == TURN or document.index == CONVERSATIONS):
                 for other in neighbours(document):
@@ -85,21 +87,24 @@ class Ranking:
             candidates.setdefault(document_id, Candidate(document_id))
         newest = max((document.created for document in documents.values()), default=0.0)
         for document_id, candidate in candidates.items():
-            self._boost(candidate, documents[document_id], newest)
+            self._boost(candidate.parts, documents[document_id], newest)
         return candidates
 
-    def _boost(self, candidate: Candidate, document: Document, newest: float) -> None:
+    def _boost(self, parts: dict[str, float], document: Document, newest: float) -> None:
         weights, asked = self.weights, self.question.asked
-        boosts = {
-            "importance": weights.importance * _IMPORTANCE.get(document.importance, 0.0),
-            "project": weights.project * (document.scope != "global"),
-            "time": weights.time * exp(-(newest - document.created) / _FRESH) if asked.recent else 0.0,
-        }
+        if importance := _IMPORTANCE.get(document.importance):
+            parts["importance"] = weights.importance * importance
+        if document.scope != "global":
+            parts["project"] = weights.project
+        if self.named and self.named & speaker_of(document.metadata):
+            parts["name"] = weights.name
+        near = 0.0
+        if asked.recent:
+            near = exp((document.created - newest) / _FRESH)
         if asked.since is not None and asked.until is not None:
-            boosts["time"] += weights.time * (asked.since - _BEFORE <= document.created < asked.until + _AFTER)
-        if self.named and self.named & people_of({"speaker": document.metadata.get("speaker", "")}):
-            boosts["name"] = weights.name
-        candidate.parts.update({name: value for name, value in boosts.items() if value})
+            near += asked.since - _BEFORE <= document.created < asked.until + _AFTER
+        if near:
+            parts["time"] = weights.time * near
 
 
 def _best_first(candidate: Candidate) -> tuple[float, int]:

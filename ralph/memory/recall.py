@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[Any]
 
-CANDIDATES = 80
+CANDIDATES, NEAREST, NEIGHBOURED = 60, 40, 24
+"""How many documents are looked at for their words, for their likeness, and together with their neighbours."""
 HYBRID, KEYWORD_ONLY = "hybrid", "keyword only"
 _NO_MODEL = f"{KEYWORD_ONLY}: no embedding model"
 _REMEMBERED = 16
@@ -91,6 +92,7 @@ class Recall:
         if not newest:
             return Found((), HYBRID if self.embedder else _NO_MODEL)
         question = self._read(query, index, newest[0].id)
+        hurry = 1 if patient else 2
 
         def wanted(ids: list[int]) -> dict[int, Document]:
             return {
@@ -98,7 +100,8 @@ class Recall:
                 if (not scopes or document.scope in scopes) and not (but_session and document.session == but_session)
             }  # fmt: skip
 
-        text = dict(self._store.search_text(index, question.searched, Where(scopes=tuple(scopes)), limit=CANDIDATES))
+        where = Where(scopes=tuple(scopes))
+        text = dict(self._store.search_text(index, question.searched, where, limit=CANDIDATES // hurry))
         documents = wanted(list(text))
         asked = set(question.words)
         named = frozenset(name for d in documents.values() for name in people_of(d.metadata) if name in asked)
@@ -107,10 +110,10 @@ class Recall:
         if vector is not None:
             likeness = self._likeness(index)
             pair = likeness.question(vector)
-            near = [document_id for document_id in likeness.nearest(pair, CANDIDATES) if document_id not in documents]
-            documents |= wanted(near)
+            near = likeness.nearest(pair, NEAREST // hurry)
+            documents |= wanted([document_id for document_id in near if document_id not in documents])
             like = lambda ids: likeness.scores(pair, ids)  # noqa: E731  # a name for it would say no more
-        ranking = Ranking(self.weights, question, named, text, like)
+        ranking = Ranking(self.weights, question, named, text, like, NEIGHBOURED // hurry)
         with self._store.reading():  # one for all the neighbours
             ranked, likenesses = ranking.order(documents, self._store.neighbours)
         certainty = ranking.certainty(ranked, documents, likenesses)

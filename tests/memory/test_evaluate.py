@@ -62,8 +62,9 @@ def test_numbers_are_what_they_say(tmp_path):
 
 
 def test_duplicates_count_one_place_each(tmp_path):
-    lines = [{"id": n, "text": "an apple a day"} for n in range(3)] + [{"query": "apple", "relevant": [2]}]
-    report = measure(load(map(json.dumps, lines)), tmp_path)
+    lines = [{"id": n, "text": "an apple a day", "meta": {"type": "fact"}} for n in range(3)]
+    asked = [{"query": "apple", "relevant": [2]}]
+    report = measure(load(map(json.dumps, lines + asked)), tmp_path)
     assert (report.recall[1], report.recall[5], report.mrr) == (0, 1, pytest.approx(1 / 3))
 
 
@@ -98,6 +99,9 @@ def test_who_speaks_is_kept_beside_the_text():
         assert [(draft.text, draft.about) for draft in drafts[:2]] == [("I swim", "Ann"), ("Me too", "Bob")]
         assert drafts[0].metadata["people"] == ["Ann", "Bob"]
         assert {(draft.type, draft.session) for draft in drafts} == {(TURN, "D1")}
+    [plain] = drafts_of([("7", "I swim", {"session": 3})])
+    [bare] = drafts_of([("7", "I swim", {})])
+    assert (plain.session, bare.session) == ("3", "all")
 
 
 def test_facts_are_known_by_whom_they_are_about():
