@@ -23,15 +23,13 @@ _STUMBLES = (AssertionError, AttributeError, LookupError, RuntimeError, TypeErro
 _LONGEST = 16_384  # characters; bashlex slows down on longer ones, and a person should see those
 
 
-def words(text: str) -> list[str] | None:
-    """The words of `text` when bashlex reads exactly one simple command of plain words in it, else None."""
+def words(text: str) -> list[tuple[str, str]] | None:
+    """When bashlex reads exactly one simple command of words only: each word as written, and as bashlex unquotes it."""
     trees = _parse(text)
     if trees is None or len(trees) != 1 or trees[0].kind != "command":
         return None
-    plain = all(
-        part.kind == "word" and all(inner.kind == "tilde" for inner in part.parts) for part in trees[0].parts
-    )
-    return [part.word for part in trees[0].parts] if plain else None
+    parts = trees[0].parts
+    return [(text[slice(*part.pos)], part.word) for part in parts] if all(p.kind == "word" for p in parts) else None
 
 
 def commands(text: str) -> list[list[str]]:
@@ -62,7 +60,17 @@ def _parse(text: str) -> list[Any] | None:
 def _bashlex() -> ModuleType:
     if "bashlex" not in sys.modules:
         _preload_tables()
-    return importlib.import_module("bashlex")
+    bashlex = importlib.import_module("bashlex")
+    expand = bashlex.subst._paramexpand
+
+    def expand_closed(parser: Any, string: str, at: int) -> Any:
+        """bashlex 0.18 goes round for ever on a `${` whose word has no `}`."""
+        if string.startswith("${", at) and "}" not in string[at + 2 :]:
+            raise bashlex.errors.ParsingError("unclosed ${", string, at)
+        return expand(parser, string, at)
+
+    bashlex.subst._paramexpand = expand_closed
+    return bashlex
 
 
 def _preload_tables() -> None:

@@ -30,7 +30,7 @@ _KEPT_AFTER_BACKSLASH = re.compile(r"[^$`\"\\\n]")  # inside double quotes a bac
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """`text`: quotes removed. `literal`: no expansion of any kind would change it.
+    """`text`: quotes removed; `written`: with them. `literal`: no expansion of any kind would change it.
 
     `pattern`: of a word with an unquoted glob or leading tilde, in fnmatch spelling; quoted specials stand in brackets.
     """
@@ -38,6 +38,7 @@ class Word:
     text: str
     literal: bool
     pattern: str = ""
+    written: str = ""
 
 
 def scan(text: str) -> tuple[tuple[Word, ...], str]:
@@ -67,6 +68,8 @@ def _first_word(words: list[Word], text: str) -> str:
         return "empty"
     if words[0].text in _RESERVED:
         return f"begins with the shell's word {words[0].text!r}"
+    if words[0].text[:1] == "%":
+        return "names a job of the shell"
     if _ASSIGNMENT.match(words[0].text):
         return "sets a variable"
     return "" if words[0].literal and words[0].text else "the program's name is not written out"
@@ -91,11 +94,11 @@ def _word(text: str, at: int) -> tuple[Word, int, str]:
         chars.append(char)
         quoted.append(False)
         at += 1
-    if trouble := _brace_or_tilde(chars, quoted):
+    if trouble := _brace_or_tilde(chars, quoted, text[start:at]):
         return Word("", False), at, trouble
     whole = "".join(chars)
     pattern = _pattern(chars, quoted)
-    return Word(whole, not pattern, pattern), at, ""
+    return Word(whole, not pattern, pattern, text[start:at]), at, ""
 
 
 def _quotes(text: str, at: int) -> tuple[str, int, str]:
@@ -112,13 +115,13 @@ def _quotes(text: str, at: int) -> tuple[str, int, str]:
     return inner, end + 1, ""
 
 
-def _brace_or_tilde(chars: list[str], quoted: list[bool]) -> str:
+def _brace_or_tilde(chars: list[str], quoted: list[bool], written: str) -> str:
     bare = "".join("q" if hidden else char for char, hidden in zip(chars, quoted, strict=True))
     for brace in re.finditer(r"\{([^}]*)(\}?)", bare):
         inside = "".join(chars[brace.start(1) : brace.end(1)])
         if not brace[2] or "{" in inside or "," in inside or ".." in inside:
             return "holds a brace expansion"
-    if re.match(r"~[^/]", bare) or re.search(r"[=:]~", bare):
+    if re.search(r"[=:]~", bare) or (bare[:1] == "~" and not re.match(r"~(/|$)", written)):
         return "holds a tilde that is not the home directory"
     return "holds a bracket class" if "[[:" in bare or "[[." in bare or "[[=" in bare else ""
 

@@ -45,13 +45,19 @@ def parse(text: str) -> Command:
     return Command(text, tuple(word.text for word in words), simples, "", words)
 
 
+_QUOTING = str.maketrans("", "", "'\"\\")
+
+
 def _agreed(text: str, words: tuple[Word, ...]) -> bool:
-    """bashlex reads the same words. (It drops a backslash that double quotes keep, so those are not compared.)"""
+    """bashlex finds the same words in the same places, with the same text.
+
+    It unquotes badly (it drops a backslash that double quotes keep, and quotes inside a word that is quoted in part),
+    so the characters of quoting are not compared: the places already say where each word begins and ends.
+    """
     theirs = bash.words(text)
-    ours = [word.text for word in words]
-    if theirs is None or "\\" not in text:
-        return theirs == ours
-    return [word.replace("\\", "") for word in theirs] == [word.replace("\\", "") for word in ours]
+    if theirs is None or [written for written, _ in theirs] != [word.written for word in words]:
+        return False
+    return [word.translate(_QUOTING) for _, word in theirs] == [word.text.translate(_QUOTING) for word in words]
 
 
 def _compound(text: str) -> list[Simple]:
