@@ -7,6 +7,7 @@ syllables, CR LF. Prepended marks and Indic conjuncts are left out.
 from __future__ import annotations
 
 import unicodedata
+from itertools import chain
 
 _JOINER = "\u200d"
 _LONGEST = 64
@@ -31,7 +32,7 @@ def is_edge(text: str, at: int) -> bool:
 
 def edge_before(text: str, at: int, low: int) -> int:
     """The last edge at or before `at`, above `low`, else the first one behind it; `at` when none is within reach."""
-    for index in (*range(at, max(low, at - _LONGEST), -1), *range(at + 1, at + _LONGEST)):
+    for index in chain(range(at, max(low, at - _LONGEST), -1), range(at + 1, at + _LONGEST)):
         if is_edge(text, index):
             return index
     return at

@@ -122,6 +122,11 @@ def drafts_of(
     return drafts
 
 
+def split_text(text: str) -> list[str]:
+    """A text as the model writes it, in pieces that can be found: what `Conversations` cuts long answers with."""
+    return [piece.text for piece in pieces(document_of(text, "markdown"))]
+
+
 def document_tools(memory: Memory) -> list[Tool]:
     """pdf_extract_text."""
 

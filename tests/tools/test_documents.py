@@ -10,7 +10,7 @@ from ralph.errors import RalphError, ToolError
 from ralph.memory.memory import Memory
 from ralph.memory.rows import DOCUMENTS
 from ralph.policy.paths import resolve
-from ralph.tools.documents import document_tools, ingest, pages, read_document, wrong_citations
+from ralph.tools.documents import document_tools, ingest, pages, read_document, split_text, wrong_citations
 from tests.ingest.pdfs import encrypted, make_pdf
 from tests.memory.words_embedder import Words
 
@@ -166,6 +166,14 @@ class TestExtract:
                            (".", "a directory")):  # fmt: skip
             with pytest.raises(ToolError, match=says):
                 extract(memory, tmp_path, name)
+
+
+def test_a_long_answer_in_pieces():
+    assert split_text("short") == ["short"]
+    assert split_text(" ") == []
+    found = split_text(paragraphs(12))
+    assert len(found) > 3
+    assert all(len(piece) <= 1000 for piece in found)
 
 
 def test_pages_for_a_prompt(tmp_path):
