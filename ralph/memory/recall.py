@@ -17,17 +17,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ralph.errors import RalphError
-from ralph.memory.embed import TextEmbedder, embeddable, identity, people_of
 from ralph.memory.fuse import Candidate, folded
 from ralph.memory.index import VectorIndex
 from ralph.memory.likeness import Likeness
+from ralph.memory.people import embeddable, people_of
 from ralph.memory.question import Question, read
 from ralph.memory.ranking import Ranking, Weights
-from ralph.memory.rows import LONG_TERM, Document, Where
+from ralph.memory.rows import LONG_TERM, Document, Embedder, Where
 from ralph.memory.store import Store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ralph.memory.embed import TextEmbedder
 
     Floats = NDArray[Any]
 
@@ -159,7 +161,7 @@ class Recall:
             while len(self._vectors) >= _REMEMBERED:
                 del self._vectors[next(iter(self._vectors))]
             self._vectors[text] = vector
-        if not self._likeness(index).made_by(identity(self.embedder)):
+        if not self._likeness(index).made_by(Embedder(self.embedder.name, self.embedder.dimension)):
             return None, f"{KEYWORD_ONLY}: index {index} has no vectors of {self.embedder.name} yet"
         return self._vectors[text], HYBRID
 

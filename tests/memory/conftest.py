@@ -4,7 +4,8 @@ import pytest
 from filelock import FileLock
 
 from ralph.errors import RalphError
-from ralph.memory.install import install, installed
+from ralph.memory.install import install
+from ralph.memory.model import installed
 
 
 @pytest.fixture(scope="session")

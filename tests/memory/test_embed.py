@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from ralph.errors import ProviderError
-from ralph.memory.embed import Embedded, catch_up, choose, embeddable, identity, people_of
-from ralph.memory.install import packaged
+from ralph.errors import ProviderError, StoreError
+from ralph.memory.embed import Embedded, catch_up, choose, identity
+from ralph.memory.model import packaged
+from ralph.memory.people import embeddable, people_of
 from ralph.memory.remote import Remote
 from ralph.memory.rows import LONG_TERM, Draft
 from ralph.memory.store import Store
@@ -31,6 +32,23 @@ def test_the_model_loads_in_the_background(model_home):
     embedder.warm()
     assert embedder.embed(["hello"]).shape == (1, 384)
     assert embedder.available()
+
+
+def test_a_model_that_cannot_be_loaded_is_said_whenever_it_is_asked():
+    loads = []
+
+    def load():
+        loads.append(1)
+        raise StoreError("the embedding model is damaged")
+
+    embedder = Embedded(load)
+    embedder.warm()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="damaged"):
+            embedder.embed(["x"])
+    assert embedder.available()
+    assert embedder.common("the") == 0
+    assert len(loads) == 1
 
 
 @pytest.mark.parametrize(("text", "people", "bare"), [

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from ralph.errors import RalphError, StoreError
-from ralph.memory.install import DIGESTS, check, convert, folder_of, install, installed, packaged
+from ralph.memory.install import DIGESTS, check, convert, install
 from ralph.memory.minilm import WEIGHTS, MiniLM
+from ralph.memory.model import folder_of, installed, packaged
 from ralph.memory.tensors import read_tensors, write_tensors
 
 DATA = Path(__file__).parent.parent / "data/memory"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.memory.install import folder_of
 from ralph.memory.minilm import VOCABULARY
+from ralph.memory.model import folder_of
 from ralph.memory.tokenizer import Tokenizer
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##aff", "##able", "##a", "cafe", "!", "世", "界", "a", "##b", "b"]
