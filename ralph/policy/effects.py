@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ralph.core.gate import Effect
+from ralph.policy import cmd, powershell
 from ralph.policy.danger import danger
 from ralph.policy.globs import TooManyNames, expand
 from ralph.policy.kinds import NEVER, Finding, secret_path, value_of
 from ralph.policy.programs import Reading, judge
-from ralph.policy.shell import Command, Simple, parse
+from ralph.policy.shell import Command, Simple, Word, parse
 from ralph.policy.wrappers import is_wrapper
 
 _LAUNCHERS = (("uv", "run"), ("poetry", "run"), ("pipenv", "run"), ("pdm", "run"), ("hatch", "run"), ("bundle", "exec"),
@@ -51,10 +52,19 @@ class ShellReport:
     reading: Reading | None = None
 
 
-def report(text: str, cwd: str = "/") -> ShellReport:
-    command = _expanded(parse(text), cwd)
-    dangerous, ruinous = danger(command.text, command.simples)
+def report(text: str, cwd: str = "/", shell: str = "") -> ShellReport:
+    """`shell`: posix, cmd or powershell; "" is the one of this machine."""
+    shell = shell or ("posix" if os.name != "nt" else "powershell" if "PSMODULEPATH" in os.environ else "cmd")
+    if shell == "posix":
+        command = _expanded(parse(text), cwd)
+        dangerous, ruinous = danger(command.text, command.simples)
+    else:
+        command = _windows(text, cmd.scan(text) if shell == "cmd" else powershell.scan(text), shell)
+        simples, ruinous = command.simples, ""
+        dangerous = cmd.danger(simples) if shell == "cmd" else powershell.danger(text, simples)
     reading = judge(command.plain) if command.plain else None
+    if reading and shell != "posix" and cmd.is_own(reading.program.partition(" ")[0]):
+        reading = Reading(False, reading.program)
     effects = tuple(dict.fromkeys(effect for simple in command.simples for effect in _effects(simple)))
     reasons = _reasons(command, reading, dangerous)
     return ShellReport(
@@ -90,6 +100,14 @@ def _objection(argv: tuple[str, ...], reading: Reading, named: int) -> str:
     if reading.work and reading.named > named:
         return f"{reading.program} {reading.work} something, and the entry does not name it"
     return ""
+
+
+def _windows(text: str, scanned: tuple[tuple[Word, ...], str], shell: str) -> Command:
+    words, trouble = scanned
+    name = re.sub(r"\.exe$", "", words[0].text.lower()) if words else ""
+    trouble = trouble or cmd.trouble_with(name)
+    plain = None if trouble else (name, *(word.text for word in words[1:]))
+    return Command(text, plain, tuple((cmd if shell == "cmd" else powershell).read(text)), trouble, words)
 
 
 def _expanded(command: Command, cwd: str) -> Command:
