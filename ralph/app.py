@@ -30,10 +30,13 @@ from ralph.providers.choose import Choice
 from ralph.providers.models import row
 from ralph.providers.traced import Traced
 from ralph.providers.wire import ProviderSettings
+from ralph.remembering import Remembering
+from ralph.session.attach import referenced
 from ralph.session.compact import Compactor
 from ralph.session.prepare import Budget, Prepare, environment_text, project_instructions, schema_instruction
 from ralph.session.repository import Status
 from ralph.session.transcript import Transcript, latest, recorded, resume, start
+from ralph.tools.late import memory_specs
 from ralph.tools.loader import load_folder
 from ralph.tools.python import Interpreter, python_tool
 from ralph.tools.todo import Todos, todo_tools
@@ -69,14 +72,19 @@ class App:
     python: Interpreter
     warming: Task[None]
     redact: Redactor
+    memory: Remembering
     notices: list[Notice] = field(default_factory=list)
 
     async def turn(self, prompt: str, attached: tuple[Block, ...] = ()) -> AsyncGenerator[Event, None]:
-        """The events of one turn, each written to the session file before it is passed on."""
+        """The events of one turn, each written to the session file before it is passed on.
+
+        Files named as `@path` in the prompt travel with it.
+        """
         self.policy.load_soon()
         notices, self.notices = self.notices, []
         for notice in notices:
             yield notice
+        attached += await referenced(prompt, self.place.cwd, self.is_protected, self.pages)
         clean = tuple(Text(self.redact(block.text)) if isinstance(block, Text) else block for block in attached)
         turn = redacted(self.agent.turn(self.redact(prompt), clean), self.redact)
         events = recorded(turn, self.transcript, self.agent.history)
@@ -85,6 +93,7 @@ class App:
                 if isinstance(event, Reply):
                     self.prepare.budget.spend(event.cost_usd)
                 yield event
+        self.memory.record(self.agent.history)
 
     def restart(self) -> None:
         """Go on in a new session with nothing said; the old one stays on disk."""
@@ -93,6 +102,7 @@ class App:
         self.agent.history = []
         self.prepare.forget()
         self.policy.restart(self.transcript.id)
+        self.memory.session = self.transcript.id
 
     def use(self, choice: Choice) -> None:
         """Let another model answer from the next request on."""
@@ -101,6 +111,12 @@ class App:
 
     def is_protected(self, path: Path) -> bool:
         return self.policy.rules.protects(str(path))
+
+    async def pages(self, path: Path, first: int, last: int) -> str:
+        """The text of some pages of a PDF, counted from 1."""
+        from ralph.tools.documents import pages  # noqa: PLC0415  # with what reads PDFs
+
+        return await pages(path, first, last)
 
     @property
     def categories(self) -> dict[str, str]:
@@ -125,6 +141,7 @@ class App:
         await asyncio.wait({self.warming})
         await self.python.close()
         self.policy.close()
+        self.memory.close()
         await self.agent.provider.close()
         await self.http.close()
         self.transcript.close()
@@ -143,11 +160,13 @@ async def open_app(place: Place, config: Config, choice: Choice, approver: Appro
     warming = asyncio.create_task(_warm(http, choice.api_url))  # connects while the rest is built
     scratch = place.home / "scratch" / transcript.id
     redact = make_redactor(place, config)
+    memory = Remembering(place, config, redact)
+    memory.session = transcript.id
     policy = LatePolicy(place, config, wishes, Session(transcript.id, scratch, history, redact))
     if config.approval_gates.allowlist or wishes.allow:
         assert policy.rules  # a bad entry is an error at once, not at the first call
     python = Interpreter(lambda argv, env: policy.box("python").launch(argv, env))
-    tools, warnings = make_tools(place, [*todo_tools(Todos()), python_tool(python)])
+    tools, warnings = make_tools(place, [*todo_tools(Todos()), python_tool(python)], memory)
     gate = Gate(tools, policy, approver, policy)
     runner = Runner(
         gate, cwd=place.cwd, scratch=scratch, env=child_env, finish=policy.finish,
@@ -155,12 +174,14 @@ async def open_app(place: Place, config: Config, choice: Choice, approver: Appro
     )  # fmt: skip
     prepare = Prepare(
         (system, redact(context_text(place, config, await status.text(), wishes.output_schema))), tools,
-        budget=Budget(config.limits.max_cost_usd), output_schema=wishes.output_schema,
+        budget=Budget(config.limits.max_cost_usd), output_schema=wishes.output_schema, recall=memory.before,
         shorten=Compactor(config.context_window or row(choice.model, config.models, choice.api_url).context, OVERHEAD),
     )  # fmt: skip
     agent = Agent(Guarded(provider, redact), prepare, runner, max_steps=config.limits.max_steps, history=history)
     notices = [Notice(text, "tool_file", "warning") for text in warnings]
-    return App(place, config, choice, agent, prepare, transcript, tools, policy, http, python, warming, redact, notices)
+    return App(
+        place, config, choice, agent, prepare, transcript, tools, policy, http, python, warming, redact, memory, notices
+    )
 
 
 async def _warm(http: Http, url: str) -> None:
@@ -182,10 +203,14 @@ def make_provider(config: Config, choice: Choice, http: Http, *, debug: bool = F
     return Traced(provider) if debug else provider
 
 
-def make_tools(place: Place, builtins: list[Tool]) -> tuple[Toolbox, list[str]]:
+def make_tools(
+    place: Place, builtins: list[Tool], memory: Remembering | None = None
+) -> tuple[Toolbox, list[str]]:
     """Default tool files, built-ins, then the person's own files, which may replace either."""
     defaults, warnings = load_folder(shipped("tools_default"), "default")
     box = Toolbox([*defaults, *builtins])
+    if memory is not None:
+        box.add_late(memory_specs(), memory.tools)
     own, more = load_folder(place.home / "tools", "user")
     for tool in own:
         box.add(tool, override=True)

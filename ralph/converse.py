@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -22,6 +23,7 @@ Run = Callable[[str], Awaitable[str]]
 
 async def converse(app: App, screen: Screen) -> int:
     """Prompts until the person leaves. The exit code."""
+    app.memory.lasting = True
     commands = Commands(
         Command(name, about, run, takes) for name, takes, about, run in (
             ("clear", "", "start over: a new session, nothing of this one is lost", _clear(app)),
@@ -31,6 +33,7 @@ async def converse(app: App, screen: Screen) -> int:
             ("grants", "[revoke N]", "what you allowed on the way, and taking it back", _grants(app)),
             ("explain", "CALL", "which rule decides about a command or call", _explain(app)),
             ("policy", "explain CALL", "the same", _policy(app)),
+            ("memory", "[help]", "what is remembered: list, search, edit, forget, ingest ...", _memory(app)),
         )
     )  # fmt: skip
     editor = Editor(
@@ -138,3 +141,18 @@ def _asked_about(rest: str) -> tuple[str, str]:
     if not call:
         raise ConfigError("explain what?", hint="/explain git push, or /explain --tool write_file src/a.py")
     return tool, call
+
+
+def _memory(app: App) -> Run:
+    async def run(rest: str) -> str:
+        import asyncio
+
+        from ralph.commands.memory import memory_command  # noqa: PLC0415  # with the command-line library, 45 ms
+
+        try:
+            words = shlex.split(rest)
+        except ValueError as error:
+            raise ConfigError(f"/memory: {error}", hint="close the quotes") from error
+        return await asyncio.to_thread(memory_command, app.memory.open(), words, app.place)
+
+    return run

@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "policy": "explain | test | lint | show",
     "grants": "list | revoke",
     "trust": "list | revoke",
+    "memory": "list | search | show | edit | forget | ingest | stats | export | import | eval | ...",
     "audit": "show | verify",
 }
 EXIT_CODES = (

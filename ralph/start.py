@@ -24,7 +24,7 @@ from ralph.policy.trust import Trust, ralph_files
 from ralph.providers.choose import Choice, choose
 from ralph.providers.detect import find_local
 from ralph.session.answer import read_schema
-from ralph.session.attach import piped, referenced
+from ralph.session.attach import piped
 from ralph.ui.faces import JobFace, ScreenFace, ask_yes_no, face_for, read_piped
 from ralph.ui.oneshot import READER_GONE
 from ralph.ui.plain import abandon
@@ -178,8 +178,7 @@ async def _open_and_run(options: Options, env: Mapping[str, str], terminal: Term
 
             return await converse(app, face.screen)
         face.opened(app.about, hold=schema is not None, streaming=config.enable_streaming)
-        attached = (*extra, *referenced(prompt, place.cwd, app.is_protected))
-        return await run_job(app, prompt, face, attached=attached, timeout_s=config.limits.timeout_s, schema=schema)
+        return await run_job(app, prompt, face, attached=extra, timeout_s=config.limits.timeout_s, schema=schema)
     finally:
         await app.close()
 

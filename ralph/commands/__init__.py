@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ralph.app import working_directory
-from ralph.commands import about, audit, grants, policy, sessions
+from ralph.commands import about, audit, grants, memory, policy, sessions
 from ralph.commands.shown import Lines, Shown
 from ralph.config import home_directory
 from ralph.options import Options
 from ralph.place import Place
 from ralph.policy.trust import Trust
 
-MODULES = (about, sessions, policy, grants, audit)
+MODULES = (about, sessions, policy, grants, audit, memory)
 
 
 @dataclass(frozen=True)

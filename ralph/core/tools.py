@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,7 @@ class Toolbox:
 
     def __init__(self, tools: Iterable[Tool] = ()) -> None:
         self._tools: dict[str, Tool] = {}
+        self._late: dict[str, tuple[ToolSpec, Callable[[], Iterable[Tool]]]] = {}
         for tool in tools:
             self.add(tool)
 
@@ -94,15 +95,28 @@ class Toolbox:
             raise ConfigError(f"two tools are named {name!r}", hint="rename one of them")
         self._tools[name] = tool
 
+    def add_late(self, specs: Iterable[ToolSpec], load: Callable[[], Iterable[Tool]]) -> None:
+        """Tools that are only described until one of them is called for: `load` then gives them all."""
+        for spec in specs:
+            if spec.name not in self._tools:
+                self._late[spec.name] = spec, load
+
     def find(self, name: str) -> Tool | None:
+        if name in self._late:
+            for tool in self._late[name][1]():
+                if self._late.pop(tool.spec.name, None):
+                    self._tools[tool.spec.name] = tool
         return self._tools.get(name)
 
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
-        return tuple(tool.spec for tool in self._tools.values())
+        """In the same order throughout a session, so that prompt caches hold."""
+        return tuple(spec for _, spec in sorted(self._all().items()))
 
-    def __iter__(self) -> Iterator[Tool]:
-        return iter(self._tools.values())
+    def _all(self) -> dict[str, ToolSpec]:
+        return {name: spec for name, (spec, _) in self._late.items()} | {
+            name: tool.spec for name, tool in self._tools.items()
+        }
 
 
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from ralph.core.messages import Block, Image, Text
 
 MOST_BYTES = 1024 * 1024
-_REFERENCE = re.compile(r"(?<![\w@])@([A-Za-z0-9_./~-]+)")
+MOST_PAGES = 50
+_REFERENCE = re.compile(r"(?<![\w@])@([A-Za-z0-9_./~-]+)(?:#(\d+)(?:-(\d+))?)?")
+Pages = Callable[[Path, int, int], Awaitable[str]]
 _IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif", ".webp": "image/webp"}
 
 
-def referenced(prompt: str, cwd: Path, refuse: Callable[[Path], bool]) -> tuple[Block, ...]:
+async def referenced(prompt: str, cwd: Path, refuse: Callable[[Path], bool], pages: Pages) -> tuple[Block, ...]:
     """The files named in a prompt, each once; a name that is no file stays what it is, text.
 
-    refuse: True for files that must not be read; they are named as left out.
+    refuse: True for files that must not be read; they are named as left out. pages: the text of pages of a PDF.
     """
-    blocks: dict[Path, Block] = {}
+    blocks: dict[str, Block] = {}
     for match in _REFERENCE.finditer(prompt):
-        name = match.group(1)
+        name, first, last = match.group(1), match.group(2), match.group(3)
         for candidate in (name, name.rstrip(".")):  # a full stop that ends the sentence
-            path = cwd / Path(candidate).expanduser()
+            path = _under(cwd, candidate)
             if _is_file(path):
-                blocks.setdefault(path, _block(candidate, path, refuse))
+                if path.suffix.lower() == ".pdf" and not refuse(path):
+                    wanted = (int(first), int(last or first)) if first else (1, MOST_PAGES)
+                    blocks.setdefault(match.group(0), _file(match.group(0)[1:], await pages(path, *wanted)))
+                else:
+                    blocks.setdefault(str(path), _block(candidate, path, refuse))
                 break
     return tuple(blocks.values())
 
@@ -54,6 +60,10 @@ def _block(name: str, path: Path, refuse: Callable[[Path], bool]) -> Block:
 
 def _file(name: str, text: str) -> Text:
     return Text(f'<file name="{name}">\n{text}\n</file>')
+
+
+def _under(cwd: Path, name: str) -> Path:
+    return cwd / Path(name).expanduser()
 
 
 def _is_file(path: Path) -> bool:

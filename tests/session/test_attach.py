@@ -1,11 +1,26 @@
 """Files named in a prompt, and piped input."""
 
+import asyncio
+
 from ralph.core.messages import Image, Text
 from ralph.session.attach import piped, referenced
 
 
+async def pages(path, first, last):
+    return f"pages {first} to {last}"
+
+
 def texts(prompt, cwd, refuse=lambda path: False):
-    return [block.text if isinstance(block, Text) else block for block in referenced(prompt, cwd, refuse)]
+    blocks = asyncio.run(referenced(prompt, cwd, refuse, pages))
+    return [block.text if isinstance(block, Text) else block for block in blocks]
+
+
+def test_pages_of_a_pdf(tmp_path):
+    (tmp_path / "p.pdf").write_bytes(b"%PDF")
+    first, second, whole = texts("@p.pdf#3-5 @p.pdf#7 and @p.pdf.", tmp_path)
+    assert first == '<file name="p.pdf#3-5">\npages 3 to 5\n</file>'
+    assert "pages 7 to 7" in second
+    assert "pages 1 to 50" in whole
 
 
 def test_each_named_file_comes_once(tmp_path):

@@ -1,0 +1,29 @@
+"""Write ralph/tools/memory_tools.json: what the memory tools take, so that a session need not load memory to say it.
+
+    python scripts/describe_memory_tools.py
+
+A test fails when the file and the tools differ.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ralph.memory.memory import Memory
+from ralph.tools.late import FILE
+from ralph.tools.memory import tools_for
+
+
+def described() -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as home:
+        memory = Memory(Path(home))
+        specs = [tool.spec for tool in tools_for(memory)]
+        memory.close()
+    return [{name: getattr(spec, name) for name in spec.__dataclass_fields__} for spec in specs]
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(described(), indent=1, default=dict) + "\n", encoding="utf-8")

@@ -1,0 +1,40 @@
+"""What a session says of the memory tools is what they are."""
+
+from ralph.core.tools import Toolbox
+from ralph.memory.memory import Memory
+from ralph.tools.late import memory_specs
+from ralph.tools.memory import tools_for
+
+
+def test_descriptions_are_current(tmp_path):
+    memory = Memory(tmp_path)
+    assert memory_specs() == [tool.spec for tool in tools_for(memory)]
+    memory.close()
+
+
+def test_tools_are_loaded_by_the_first_that_is_called_for(tmp_path):
+    memory, loads = Memory(tmp_path), []
+
+    def load():
+        loads.append(1)
+        return tools_for(memory)
+
+    box = Toolbox()
+    box.add_late(memory_specs(), load)
+    before = box.specs
+    assert loads == []
+    assert box.find("remember") is box.find("remember")
+    assert box.find("vector_db_search").spec.category == "memory"
+    assert loads == [1]
+    assert box.specs == before
+    memory.close()
+
+
+def test_a_tool_of_the_person_is_not_replaced(tmp_path):
+    memory = Memory(tmp_path)
+    own = tools_for(memory)[0]
+    box = Toolbox([own])
+    box.add_late(memory_specs(), lambda: tools_for(memory))
+    box.find("recall_memories")
+    assert box.find("remember") is own
+    memory.close()
