@@ -35,6 +35,7 @@ def run(options: Options, environ: Mapping[str, str] | None = None) -> int:
     """Do what the command line says. Every error becomes one line on stderr and an exit code; bugs show."""
     env = dict(os.environ if environ is None else environ)
     _open_closed_streams()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # vectors here are small: threads cost more than they save
     try:
         if options.command:
             from ralph.commands import dispatch  # noqa: PLC0415  # a job needs none of it
