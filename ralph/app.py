@@ -36,13 +36,14 @@ from ralph.session.compact import Compactor
 from ralph.session.prepare import Budget, Prepare, environment_text, project_instructions, schema_instruction
 from ralph.session.repository import Status
 from ralph.session.transcript import Transcript, latest, recorded, resume, start
-from ralph.tools.late import memory_specs
+from ralph.tools.late import late_specs
 from ralph.tools.loader import load_folder
-from ralph.tools.python import Interpreter, python_tool
 from ralph.tools.todo import Todos, todo_tools
 
 if TYPE_CHECKING:
     from asyncio import Task
+
+    from ralph.tools.python import Interpreter
 
 
 
@@ -69,7 +70,7 @@ class App:
     tools: Toolbox
     policy: LatePolicy
     http: Http
-    python: Interpreter
+    python: LatePython
     warming: Task[None]
     redact: Redactor
     memory: Remembering
@@ -165,8 +166,8 @@ async def open_app(place: Place, config: Config, choice: Choice, approver: Appro
     policy = LatePolicy(place, config, wishes, Session(transcript.id, scratch, history, redact))
     if config.approval_gates.allowlist or wishes.allow:
         assert policy.rules  # a bad entry is an error at once, not at the first call
-    python = Interpreter(lambda argv, env: policy.box("python").launch(argv, env))
-    tools, warnings = make_tools(place, [*todo_tools(Todos()), python_tool(python)], memory)
+    python = LatePython(policy)
+    tools, warnings = make_tools(place, memory=memory, python=python)
     gate = Gate(tools, policy, approver, policy)
     runner = Runner(
         gate, cwd=place.cwd, scratch=scratch, env=child_env, finish=policy.finish,
@@ -203,14 +204,36 @@ def make_provider(config: Config, choice: Choice, http: Http, *, debug: bool = F
     return Traced(provider) if debug else provider
 
 
+class LatePython:
+    """The interpreter of the `python` tool: its code is loaded when the tool is first called for."""
+
+    def __init__(self, policy: LatePolicy) -> None:
+        self._policy = policy
+        self._interpreter: Interpreter | None = None
+
+    def tools(self) -> list[Tool]:
+        from ralph.tools.python import Interpreter, python_tool  # noqa: PLC0415  # late: that is the point
+
+        self._interpreter = Interpreter(lambda argv, env: self._policy.box("python").launch(argv, env))
+        return [python_tool(self._interpreter)]
+
+    async def close(self) -> None:
+        if self._interpreter is not None:
+            await self._interpreter.close()
+
+
 def make_tools(
-    place: Place, builtins: list[Tool], memory: Remembering | None = None
+    place: Place, *, memory: Remembering | None = None, python: LatePython | None = None
 ) -> tuple[Toolbox, list[str]]:
-    """Default tool files, built-ins, then the person's own files, which may replace either."""
+    """Default tool files, built-ins, then the person's own files, which may replace any; and a warning per bad file.
+
+    Without `memory` and `python` theirs are described but cannot be called.
+    """
     defaults, warnings = load_folder(shipped("tools_default"), "default")
-    box = Toolbox([*defaults, *builtins])
-    if memory is not None:
-        box.add_late(memory_specs(), memory.tools)
+    box = Toolbox([*defaults, *todo_tools(Todos())])
+    python_spec, memory_specs = late_specs()
+    box.add_late([python_spec], python.tools if python else lambda: ())
+    box.add_late(memory_specs, memory.tools if memory else lambda: ())
     own, more = load_folder(place.home / "tools", "user")
     for tool in own:
         box.add(tool, override=True)

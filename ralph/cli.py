@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -23,6 +24,7 @@ def main() -> None:
     if options.on("version") or options.on("help"):
         _say(f"ralph {__version__}" if options.on("version") else help_text())
         _leave(0)
+    gc.disable()  # nothing that loading makes is garbage; turned on again once the session is open
     from ralph.start import run  # noqa: PLC0415  # nothing else is needed to answer --version and --help
 
     _leave(run(options))

@@ -115,12 +115,12 @@ def _model(cwd: Path, home: Path, env: Mapping[str, str]) -> Result:
 
 
 def _tools(place: Place) -> Result:
-    box, warnings = make_tools(place, [])
+    box, warnings = make_tools(place)
     if warnings:
         return "warning", warnings[0], f"mend it, or take it out of {place.home / 'tools'}"
-    if len(box.specs) < 9:
-        return "failed", f"only {len(box.specs)} default tools in {shipped('tools_default')}", "install Ralph again"
-    return "ok", f"{len(box.specs)} tool files", ""
+    if len(box.specs) < 29:
+        return "failed", f"only {len(box.specs)} of 29 tools in {shipped('tools_default')}", "install Ralph again"
+    return "ok", f"{len(box.specs)} tools", ""
 
 
 def _program(name: str, without: str) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import signal
@@ -38,6 +39,7 @@ def run(options: Options, environ: Mapping[str, str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # vectors here are small: threads cost more than they save
     try:
         if options.command:
+            gc.enable()  # some of these work for minutes
             from ralph.commands import dispatch  # noqa: PLC0415  # a job needs none of it
 
             return dispatch(options, env)

@@ -13,8 +13,6 @@ from ralph.doctor import examine
 from ralph.errors import ConfigError
 from ralph.place import Place
 from ralph.policy.trust import Trust
-from ralph.tools.python import Interpreter, python_tool
-from ralph.tools.todo import Todos, todo_tools
 from ralph.ui.table import table
 
 MARKS = {"ok": "ok", "warning": "!!", "failed": "FAILED"}
@@ -40,7 +38,7 @@ def add(app: Any, place: Place, show: Show) -> None:
     @tools.command("list")
     def list_tools() -> None:
         """Every tool: its category at the gate, where it comes from, what it does."""
-        box, warnings = make_tools(place, [*todo_tools(Todos()), python_tool(Interpreter())])
+        box, warnings = make_tools(place)
         data = [{"name": s.name, "category": s.category, "origin": s.origin, "description": s.description,
                  "parameters": s.parameters} for s in box.specs]  # fmt: skip
         rows = [(s.name, s.category, s.origin, s.description) for s in box.specs]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ralph.commands.memory_access import Access
 from ralph.commands.memory_shown import NO_EMBEDDER
 from ralph.commands.shown import Show, Shown, group
-from ralph.errors import ConfigError, RalphError
+from ralph.errors import RalphError
 from ralph.memory.rows import DOCUMENTS, LONG_TERM
 from ralph.ui.table import table
 
@@ -98,13 +98,7 @@ def _reading(made: Any, access: Access, show: Show) -> None:
 def _measure(access: Access, file: str, index: str, *, keyword: bool, typos: bool) -> Report:
     from ralph.memory import evaluate  # noqa: PLC0415  # for this command only
 
-    path = Path(file) if file else evaluate.SAMPLE
-    try:
-        with path.open(encoding="utf-8") as lines:
-            questions = evaluate.load(lines, path.name)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"cannot read {path}: {reason}", hint="give a JSON lines file") from error
+    questions = evaluate.load_file(Path(file) if file else evaluate.SAMPLE)
     bar = Bar()
     try:
         if not questions.memories:

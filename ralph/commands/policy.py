@@ -78,4 +78,4 @@ def _rules(place: Place) -> Rules:
 
 
 def _specs(place: Place) -> dict[str, ToolSpec]:
-    return {spec.name: spec for spec in make_tools(place, [])[0].specs}
+    return {spec.name: spec for spec in make_tools(place)[0].specs}

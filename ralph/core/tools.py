@@ -91,6 +91,7 @@ class Toolbox:
 
     def add(self, tool: Tool, *, override: bool = False) -> None:
         name = tool.spec.name
+        self._late.pop(name, None)
         if name in self._tools and not override:
             raise ConfigError(f"two tools are named {name!r}", hint="rename one of them")
         self._tools[name] = tool

@@ -1,6 +1,6 @@
-"""The memory tools by their descriptions alone (memory_tools.json, made by scripts/describe_memory_tools.py).
+"""`python` and the memory tools by their descriptions alone (late_tools.json, made by scripts/describe_late_tools.py).
 
-Loading what they stand on takes 40 ms of CPU; the first request needs only what they are called and take.
+Loading what they stand on takes 50 ms of CPU; the first request needs only what they are called and take.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from pathlib import Path
 
 from ralph.core.tools import ToolSpec
 
-FILE = Path(__file__).with_name("memory_tools.json")
+FILE = Path(__file__).with_name("late_tools.json")
 
 
-def memory_specs() -> list[ToolSpec]:
-    return [ToolSpec(**row) for row in json.loads(FILE.read_text(encoding="utf-8"))]
+def late_specs() -> tuple[ToolSpec, list[ToolSpec]]:
+    """That of `python`, and those of the memory tools."""
+    python, *memory = (ToolSpec(**row) for row in json.loads(FILE.read_text(encoding="utf-8")))
+    return python, memory

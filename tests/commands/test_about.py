@@ -13,7 +13,7 @@ def test_doctor_looks_at_everything(ralph):
     found = ralph("doctor", "--json")
     checks = {check["name"]: check for check in found.data["checks"]}
     assert {"python", "home", "settings", "trust", "model", "tools", "git", "sandbox", "vector index"} <= set(checks)
-    assert checks["tools"]["detail"] == "9 tool files"
+    assert checks["tools"]["detail"] == "29 tools"
     assert checks["model"]["state"] == "warning"
     assert checks["model"]["remedy"].startswith("set ANTHROPIC_API_KEY")
     assert found.code == 0

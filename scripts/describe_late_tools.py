@@ -1,6 +1,6 @@
-"""Write ralph/tools/memory_tools.json: what the memory tools take, so that a session need not load memory to say it.
+"""Write ralph/tools/late_tools.json: what `python` and the memory tools take, so that nothing is loaded to say it.
 
-    python scripts/describe_memory_tools.py
+    python scripts/describe_late_tools.py
 
 A test fails when the file and the tools differ.
 """
@@ -15,12 +15,13 @@ from typing import Any
 from ralph.memory.memory import Memory
 from ralph.tools.late import FILE
 from ralph.tools.memory import tools_for
+from ralph.tools.python import Interpreter, python_tool
 
 
 def described() -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as home:
         memory = Memory(Path(home))
-        specs = [tool.spec for tool in tools_for(memory)]
+        specs = [tool.spec for tool in (python_tool(Interpreter()), *tools_for(memory))]
         memory.close()
     return [{name: getattr(spec, name) for name in spec.__dataclass_fields__} for spec in specs]
 
