@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ralph.memory.database import marks, parts
 from ralph.memory.index import VectorIndex
 from ralph.memory.rows import Embedder
 from ralph.memory.store import Store
@@ -56,22 +55,10 @@ class Likeness:
         """Document id -> (likeness beyond that of the mean, cosine), of those that have a vector."""
         import numpy as np
 
-        found = self._vectors(ids)
+        found = self._store.vectors.get(self._name, ids)
         if not found:
             return {}
         rows = np.frombuffer(b"".join(found.values()), "<f4").reshape(len(found), -1)
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         both = rows @ question.T / np.where(lengths == 0, 1, lengths)
         return dict(zip(found, map(tuple, both.tolist()), strict=True))
-
-    def _vectors(self, ids: Iterable[int]) -> dict[int, bytes]:
-        """By document first: asked by index, SQLite would walk through all vectors of it."""
-        with self._store.reading() as connection:
-            maker = self._store.definitions.get(self._name).embedder_id
-            return {
-                row[0]: row[1] for part in parts(ids)
-                for row in connection.execute(
-                    f"SELECT document_id, data FROM vectors WHERE document_id IN ({marks(part)}) AND embedder_id = ?",
-                    (*part, maker),
-                )
-            }  # fmt: skip

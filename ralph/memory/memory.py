@@ -59,7 +59,7 @@ class Memory:
     ) -> None:  # fmt: skip
         self.home, self.embedder, self.scope, self.lasting = home, embedder, scope, lasting
         self.store = Store(home, now=now)
-        self.finder = Recall(self.store, embedder=embedder, lasting=lasting, now=now)
+        self.finder = Recall(self.store, embedder=embedder, lasting=lasting, now=now, index=self.index)
         self.secret = secret
         self.session = self.said = self.trouble = ""
         self._indices: dict[str, VectorIndex] = {}

@@ -55,8 +55,8 @@ class VectorRows:
                 row[0]: row[1]
                 for part in parts(ids)
                 for row in connection.execute(
-                    "SELECT document_id, data FROM vectors WHERE index_id = ? AND embedder_id = ?"
-                    f" AND document_id IN ({marks(part)})",
+                    "SELECT document_id, data FROM vectors WHERE +index_id = ? AND embedder_id = ?"
+                    f" AND document_id IN ({marks(part)})",  # +: not by that index, which is all vectors
                     (definition.id, definition.embedder_id, *part),
                 )
             }
