@@ -47,6 +47,18 @@ def test_readme_commands_run(checkout, line):
     assert done.stdout.strip()
 
 
+@pytest.mark.parametrize("label", ["memory", "audit"])
+def test_readme_commands_that_follow_one_another(checkout, label):
+    for line in commands(label):
+        words = shlex.split(line, comments=True)
+        assert words[0] == "ralph"
+        done = checkout.run(*words[1:], timeout=60)
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+        assert done.stdout.strip()
+        if line.endswith('port?"'):
+            assert "8443" in done.stdout
+
+
 def test_the_first_command_does_what_it_says(checkout):
     [line] = commands("run")
     install, job = line.rsplit(" && ", 1)
