@@ -33,7 +33,8 @@ _WITH = {
 
 _OWN = frozenset(
     {"assoc", "cd", "cls", "copy", "date", "del", "dir", "echo", "erase", "fc", "find", "findstr", "md", "mkdir",
-     "more", "move", "path", "rd", "ren", "rename", "rmdir", "set", "sort", "time", "title", "tree", "type", "ver", "vol", "where"}
+     "more", "move", "path", "rd", "ren", "rename", "rmdir", "set", "sort", "time", "title", "tree", "type", "ver",
+     "vol", "where"}
 )  # fmt: skip
 _RUNS = frozenset({"call", "cmd", "cscript", "for", "forfiles", "if", "msiexec", "start", "wscript", "wsl"})
 

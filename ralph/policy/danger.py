@@ -33,8 +33,10 @@ _SQL = re.compile(
     r"\b(drop\s+(table|database|schema|user|role|view|index|keyspace|collection)|truncate\s+(table\s+)?\w|"
     r"delete\s+from\s+[\w.\"`]+\s*(;|$)|dropDatabase|\.drop\(|deleteMany\(\s*\{\s*\})", re.IGNORECASE
 )  # fmt: skip
+_LITERAL = re.compile(r"'[^']*'")
 _DATABASES = ("psql", "mysql", "mariadb", "sqlite3", "sqlcmd", "mongo", "mongosh", "cqlsh", "clickhouse-client",
               "cockroach", "redis-cli", "duckdb", "sqlplus", "usql", "pgcli", "mycli", "litecli", "bq")  # fmt: skip
+_GIVES = re.compile(r"(/|/etc|/root|/home|/var/run/docker\.sock|~|\$HOME):|(.*,)?(source|src)=/,")  # as a volume
 _CLOUDS = ("aws", "gcloud", "az", "doctl", "linode-cli", "hcloud", "oci", "ibmcloud", "aliyun", "openstack", "scw")
 _DEEPEST = 4
 
@@ -79,13 +81,15 @@ def _listed(simple: Simple) -> str:
                 wanted = options.split()
                 if not _harmless(name, argv) and (not wanted or option_in(argv, *wanted)):
                     return f"{key}: {reason.strip()}"
-    if name.startswith("mkfs"):
+    if name.startswith("mkfs") and not _harmless(name, argv):
         return f"{name}: makes a file system over what is there"
     return ""
 
 
 def _harmless(name: str, argv: tuple[str, ...]) -> bool:
     """Only asks what the program is, or lists."""
+    if "--help" in argv or "--version" in argv:
+        return True
     if argv[1:] and all(word in ("--version", "--help", "-V", "-l", "--list", "--dry-run") for word in argv[1:]):
         return name != "su"
     rehearses = ("npm", "pnpm", "yarn", "cargo", "rsync", "kubectl", "poetry", "uv", "rclone")
@@ -122,7 +126,7 @@ def _changes_rights(simple: Simple) -> str:
         return f"{name}: changes the rights of a whole tree"
     if name != "chmod":
         return ""
-    for word in argv[1:]:
+    for word in ",".join(argv[1:]).split(","):
         if re.fullmatch(r"[0-7]?[0-7]{2}[2367]|([ugo]*[ao][ugo]*[+=]|=)[rx]*w[rx]*(,.*)?", word):
             return f"chmod {word}: lets everybody write"
         if re.fullmatch(r"[246][0-7]{3}|[ugoa]*\+[rwx]*s[rwx]*", word) and not re.fullmatch(r"2[0-7]{3}", word):
@@ -176,10 +180,8 @@ def _contained(simple: Simple) -> str:
     if not engine or not {"run", "create", "exec"} & {*argv[1:4]}:
         return ""
     for word in argv:
-        value = word.partition("=")[2] or word
-        if word in ("--privileged", "--pid=host", "--cap-add=ALL") or re.match(
-            r"(/|/etc|/root|/home|/var/run/docker\.sock|~|\$HOME):", value
-        ):
+        value = word if "type=" in word else word.partition("=")[2] or word
+        if word in ("--privileged", "--pid=host", "--cap-add=ALL") or _GIVES.match(value):
             return f"{argv[0]}: gives a container the machine ({word})"
     return ""
 
@@ -204,14 +206,15 @@ def _leaves(simple: Simple) -> str:
             return f"writes to the device {target}"
         if _SYSTEM.match(path) or is_everything(target):
             return f"changes {target}, a part of the system"
-        if target[:1] in "/~$" and (why := runs_later(path)):
+        if target[:1] in "/~$" and name_of(argv[0] if argv else "") != "chmod" and (why := runs_later(path)):
             return f"changes {why}"
     return ""
 
 
 def _data(simple: Simple) -> str:
     argv = simple.argv
-    if argv and name_of(argv[0]) in _DATABASES and (found := _SQL.search(" ".join((*argv[1:], simple.stdin)))):
+    said = _LITERAL.sub("", " ".join((*argv[1:], simple.stdin)))
+    if argv and name_of(argv[0]) in _DATABASES and (found := _SQL.search(said)):
         return f"{argv[0]}: {found[0]} destroys data"
     if argv and name_of(argv[0]) in _DATABASES and simple.upstream:
         said = " ".join(word for words in simple.upstream if words[:1] in (("echo",), ("printf",)) for word in words)

@@ -1,10 +1,10 @@
 """What a word of a command can be, and what it does: paths, patterns, addresses, little programs.
 
 A kind that is not in the code is a regular expression under "kinds" in programs.json, which must fit the whole word.
-`text` any; `read` a file or directory; `ref` a revision or a file; `write` a file written, `delete` one removed, `into`
-one written as the ordinary work of an option; `near` a path that must lie in the working directory; `run` a program or
-script; `script` a script in the working directory; `host`, `secret`, `unknown` always those effects; `never`, `lost`,
-`shellscript` always an objection.
+`text` any; `read` a file or directory; `tree` one that is read with all that is in it; `ref` a revision or a file;
+`write` a file written, `delete` one removed, `into` one written as the ordinary work of an option; `near` a path that
+must lie in the working directory; `run` a program or script; `script` a script in the working directory; `host`,
+`secret`, `unknown` always those effects; `never`, `lost`, `shellscript` always an objection.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _NEVER = {"never": ("executes", "what {word!r} makes of it is not in the table")
           "lost": ("deletes", "the present content of {word!r} is lost"),
           "shellscript": ("executes", "the script {word!r} is not named by the entry")}  # fmt: skip
 _PUNCTUATION = ("!", "(", ")", ",")  # of find and test
+_TREES = re.compile(r"/|/~|/(root|etc|proc|home|home/[^/]+|Users|Users/[^/]+)")  # hold secrets somewhere
 _LONGEST_SCRIPT = 4_096  # characters
 _HERE = "/workspace"  # stands for the working directory when a relative path is matched against absolute patterns
 _HARMLESS_DEVICES = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "-")
@@ -50,8 +51,8 @@ def value_of(kind: str, at: int, word: str) -> list[Finding]:
         return [Finding(NEVER if kind == "never" else at, _NEVER[kind][0], word, why)]
     if kind == "less":
         return _less(at, word)
-    if kind in ("read", "ref"):
-        return _read(at, word, "reads" if kind == "read" else "")
+    if kind in ("read", "ref", "tree"):
+        return _read(at, word, kind)
     if kind in ("write", "into", "delete"):
         return _change(kind, at, word)
     if kind in ("near", "script"):
@@ -76,14 +77,16 @@ def _pattern(kind: str) -> re.Pattern[str]:
 def _less(at: int, word: str) -> list[Finding]:
     """`+command` is run by the pager at start."""
     if word[:1] != "+":
-        return _read(at, word, "reads")
+        return _read(at, word, "read")
     harmless = re.fullmatch(r"\+(\d+|[FGg]|/[^!|\n]*)?", word)
     return [] if harmless else [Finding(at, "executes", word, f"the pager runs {word!r} at start")]
 
 
 def _read(at: int, word: str, kind: str) -> list[Finding]:
     why = secret_path(word)
-    found = [Finding(at, kind, word, why)] if kind else []
+    if kind == "tree" and _TREES.fullmatch(absolute(word)):
+        why = f"reads everything in {word}"
+    found = [Finding(at, "reads", word, why)] if kind != "ref" else []
     return [*found, Finding(at, "secret", word, why)] if why else found
 
 
@@ -91,7 +94,7 @@ def _change(kind: str, at: int, word: str) -> list[Finding]:
     if word in _HARMLESS_DEVICES:
         return []
     why = f"{word!r} lies outside the working directory"
-    if near(word) or re.match(r"/tmp/[^/]", word):
+    if near(word) or (re.match(r"/tmp/[^/]", word) and ".." not in word):
         why = runs_later(absolute(word)) or secret_path(word)
     effect = "deletes" if kind == "delete" else "writes" if kind == "write" else "places"
     return [Finding(at, effect, word, why)]
@@ -125,4 +128,4 @@ def near(word: str) -> bool:
         depth += -1 if part == ".." else 0 if part in ("", ".") else 1
         if depth < 0:
             return False
-    return word[:1] not in ("/", "~", "-", "") and not re.search(r"://|\$|@[\w.-]+:", word)
+    return word[:1] not in ("/", "~", "-", "@", "") and not re.search(r"://|\$|@[\w.-]+:", word)

@@ -4,12 +4,12 @@
 
     OPTIONS | OPERANDS | WORK
 
-OPTIONS, in words: `-abc` short flags; `-n:int` and `--lines:int` take a value of that kind, written on or after;
-`--color?text` may have one written on; `-delete!deletes` is a flag with an effect; `-#` a number as an option; `$name`
-inserts the list of that name under "sets". Marks: `@single` long options have one dash; `@bundle` the first word may be
-a bundle of short flags without its dash; `@rest` options end at the first operand; `@loose` there are no options;
-`@nodash` `--` is not known; `@some` an operand is needed; `@has -e -f` with one of these options the first operand's
-kind falls away. A line `never EFFECT` always asks.
+OPTIONS, in words: `-abc` short flags; `-n:int` and `--lines:int` take a value of that kind, written on or after
+(`:text,read` takes two); `--color?text` may have one written on; `-delete!deletes` is a flag with an effect; `-#` a
+number as an option; `$name` inserts the list of that name under "sets". Marks: `@single` long options have one dash;
+`@bundle` the first word may be a bundle of short flags without its dash; `@rest` options end at the first operand;
+`@loose` there are no options; `@nodash` `--` is not known; `@some` an operand is needed; `@has -e -f` with one of these
+options the first operand's kind falls away. A line `never EFFECT` always asks.
 OPERANDS: kinds in order; `?` may be missing, `*` any number. WORK: what the program does beside reading (writes,
 deletes, executes, contacts, history), which an allowlist entry for it covers; with `!` only an entry that names it down
 to this sub-command.
@@ -178,7 +178,7 @@ def _read(argv: tuple[str, ...], at: int, line: Line, reading: Reading) -> None:
     _operands(operands, line, reading, seen)
 
 
-_ASKS_ONLY = {"--version", "--help", "-V", "-v", "-h", "-VV", "--check", "-c"}
+_ASKS_ONLY = {"--version", "--help", "-V", "-v", "-h", "-VV", "--check", "-c", "--test"}
 
 
 def _operands(operands: list[tuple[int, str]], line: Line, reading: Reading, seen: set[str]) -> None:
@@ -233,15 +233,17 @@ def _valued(
         reading.findings.append(Finding(at, FIXED[spec[1:]], "", f"{reading.program} {name} {FIXED[spec[1:]]}"))
     if spec[:1] in ("", "!") or (spec[0] == "?" and value is None):
         return at + 1
-    after = at + 1
-    if value is None:
-        if after >= len(argv):
-            reading.unknown(at, f"{reading.program} {name} lacks its value")
-            return after
-        value, after = argv[after], after + 1
-    for found in value_of(spec[1:], after - 1, value):
-        beyond = found.why or (f"{reading.program} {name} {found.kind} {value!r}" if found.kind not in _QUIET else "")
-        reading.findings.append(Finding(found.at, found.kind, found.target, beyond))
+    texts = [] if value is None else [value]
+    wanted = spec[1:].split(",")
+    after = at + 1 + len(wanted) - len(texts)
+    texts += argv[at + 1 : after]
+    if len(texts) < len(wanted):
+        reading.unknown(at, f"{reading.program} {name} lacks its value")
+    for place, (kind, text) in enumerate(zip(wanted, texts, strict=False)):
+        for found in value_of(kind, after - len(wanted) + place, text):
+            does = f"{reading.program} {name} {found.kind} {text!r}" if found.kind not in _QUIET else ""
+            beyond = found.why or does
+            reading.findings.append(Finding(found.at, found.kind, found.target, beyond))
     return after
 
 

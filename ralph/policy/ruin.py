@@ -10,7 +10,7 @@ from ralph.policy.reader import Simple
 from ralph.policy.wrappers import name_of
 
 DEVICE = re.compile(
-    r"/dev/(sd|hd|vd|xvd|nvme|mmcblk|loop|dm-|md|disk|rdisk|mapper/|zvol/|mem|kmem|port|nbd|ram|sr|st)", re.IGNORECASE
+    r"/dev/((s|h|v|xv)d[a-z*?\[]|(nvme|mmcblk|loop|dm-|md|r?disk|nbd|ram|sr|st)[\d*?\[]|(disk|mapper|zvol)/|(k?mem|port)$)"
 )
 _EVERYTHING = re.compile(
     r"(/[.*]*|/(home|root|etc|usr|bin|sbin|boot|lib\d*|var|opt|srv|sys|proc|dev|run|Users|System|Library|Applications|"

@@ -25,6 +25,7 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\[[^]]*\])?\+?=")
 _NAMES = {";": "a command separator", "&": "a command separator", "|": "a pipe", "<": "a redirection",
           ">": "a redirection", "(": "a subshell", ")": "a subshell", "`": "a command substitution",
           "$": "an expansion", "\\": "an escape"}  # fmt: skip
+_LITERAL_DOLLAR = re.compile(r"\$(?=\Z|[ |)])")  # inside double quotes nothing expands there: "^import .*$"
 _KEPT_AFTER_BACKSLASH = re.compile(r"[^$`\"\\\n]")  # inside double quotes a backslash before these stays a backslash
 
 
@@ -110,6 +111,8 @@ def _quotes(text: str, at: int) -> tuple[str, int, str]:
         return inner, end + 1, ""
     for special in re.finditer(r"[$`\\]", inner):
         char = special[0]
+        if char == "$" and _LITERAL_DOLLAR.match(inner, special.start()):
+            continue
         if char != "\\" or not _KEPT_AFTER_BACKSLASH.match(inner, special.end()):
             return "", at, f"holds {_NAMES[char]} ({char})"
     return inner, end + 1, ""

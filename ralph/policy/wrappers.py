@@ -21,8 +21,8 @@ Inner = tuple[Word, ...] | str  # words run directly, or text a shell will read
 
 
 def name_of(word: str) -> str:
-    """`/usr/bin/rm` and `rm` are the same program to a reader."""
-    return word.rsplit("/", 1)[-1]
+    """`/usr/bin/rm` and `rm` are the same program to a reader; `./rm` is somebody's own."""
+    return word.rsplit("/", 1)[-1] if word[:1] == "/" or "bin/" in word else word
 
 
 def is_wrapper(words: tuple[str, ...]) -> bool:

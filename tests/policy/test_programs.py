@@ -14,7 +14,7 @@ from ralph.policy.tables import table
 
 _EFFECTS = {"reads", "writes", "deletes", "executes", "contacts", "secret", "history", "unknown"}
 _MARKS = {"@single", "@bundle", "@rest", "@loose", "@nodash", "@some", "@has"}
-_CODED = {"text", "read", "ref", "write", "into", "delete", "move", "near", "script", "less"}
+_CODED = {"text", "read", "ref", "write", "into", "delete", "move", "near", "script", "less", "tree"}
 
 
 def _lines(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -30,7 +30,8 @@ def _wrong(text: str) -> Iterator[str]:
     known = _CODED | set(kinds.FIXED) | set(kinds._NEVER) | set(kinds._SCRIPTS) | set(table()["kinds"])
     yield from line.marks - _MARKS
     yield from {kind.rstrip("*?") for kind in line.operands} - known
-    yield from {spec[1:] for spec in line.options.values() if spec[:1] in (":", "?")} - known
+    valued = [spec[1:] for spec in line.options.values() if spec[:1] in (":", "?")]
+    yield from {kind for spec in valued for kind in spec.split(",")} - known
     yield from {spec[1:] for spec in line.options.values() if spec[:1] == "!"} - _EFFECTS
     yield from {line.work.lstrip("!") or "reads", line.never or "reads"} - _EFFECTS
     yield from (name for name in line.options if not re.fullmatch(r"--?[\w#+.@~?~1X-]+|\+[A-Z]\d?", name))
