@@ -174,7 +174,7 @@ def _effects(simple: Simple) -> Iterator[Effect]:
         yield Effect("unknown", argv[0])
     elif reading.work:
         yield Effect(reading.work, reading.program)
-    elif not findings:
+    elif not findings and not reading.only_words:
         yield Effect("reads", ".")
 
 

@@ -34,13 +34,14 @@ from ralph.policy.tables import table
 class Reading:
     """A command's words against the table. `work`: its ordinary effect; an entry must have `named` words to cover it.
 
-    `program`: the words that name program and sub-command.
+    `program`: the words that name program and sub-command. `only_words`: its operands are text, it looks at no file.
     """
 
     tabled: bool
     program: str
     work: str = ""
     named: int = 1
+    only_words: bool = False
     findings: list[Finding] = field(default_factory=list)
 
     def unknown(self, at: int, why: str) -> None:
@@ -107,6 +108,7 @@ def _without_sub_command(argv: tuple[str, ...], depth: int, at: int, own: Line, 
 
 def _settle(reading: Reading, line: Line, depth: int) -> None:
     reading.work = line.work.lstrip("!")
+    reading.only_words = bool(line.operands) and all(kind.rstrip("*?") == "text" for kind in line.operands)
     reading.named = depth if line.work[:1] == "!" else 1
 
 
