@@ -75,14 +75,16 @@ class Sandbox:
         return partial(nursery.start, argv, env) if nursery and nursery.usable else None
 
     def _renew(self) -> None:
+        """Start a nursery in the place of one that was ended; not again when none has ever worked here."""
         if self._nursery is not None:
             self._nursery.close()
             self._without = "" if self._nursery.worked else self._nursery.problem
-        words = self.backend.nursery_words
-        if words is None or self._without:
             self._nursery = None
-            return
-        self._nursery = Nursery(words(self.given))
+        if self.backend.nursery_words is not None and not self._without:
+            try:
+                self._nursery = Nursery(self.backend.nursery_words(self.given))
+            except OSError as error:
+                self._without = str(error)
 
     def _hint(self) -> str:
         places = [self.given.scratch] if self.given.mode == "read-only" else [self.given.workspace, self.given.scratch]

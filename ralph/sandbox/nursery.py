@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,13 +34,12 @@ class Child:
     """A place for one command: `run` it, `receive` whenever `fileno` is readable, `kill` in the end.
 
     returncode: None until the command ended, negative for a signal. alone: nobody of it is left. error: why it could
-    not be started. problem: why there is no place for a command. gone: called when it was killed. stdout, stderr: for
-    the caller to read and close.
+    not be started. problem: why there is no place for a command. stdout, stderr: for the caller to read and close.
+    gone: called when it was killed.
     """
 
     def __init__(self) -> None:
-        self._job, self._their_job = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._line, self._their_line = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._line, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.ready, self.alone, self.problem = False, False, ""
         self.returncode: int | None = None
         self.error: OSError | None = None
@@ -54,8 +53,8 @@ class Child:
 
     def ask(self, worker: socket.socket) -> None:
         """Have it borne. Raises OSError when the worker is gone."""
-        with self._their_job, self._their_line:
-            socket.send_fds(worker, [b"1"], [self._their_job.fileno(), self._their_line.fileno()])
+        with self._theirs:
+            socket.send_fds(worker, [b"1"], [self._theirs.fileno()])
 
     def run(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, stderr: bool) -> None:
         """stderr: False throws error output away."""
@@ -71,7 +70,7 @@ class Child:
             their_err = os.open(os.devnull, os.O_WRONLY)
         try:
             with suppress(BrokenPipeError, ConnectionResetError):  # it is gone: `receive` will say so
-                socket.send_fds(self._job, [job], [theirs, their_err])
+                socket.send_fds(self._line, [job], [theirs, their_err])
         finally:
             os.close(theirs)
             os.close(their_err)
@@ -92,6 +91,10 @@ class Child:
             self.ready = True
         elif said.startswith("!"):
             self.problem = said[1:]
+            self.error = OSError(0, f"the sandbox could not be set up: {self.problem}", self._program)
+        elif said.startswith("?"):
+            self.error = OSError(int(said[1:]), os.strerror(int(said[1:])), self._program)
+            self._end(127, alone=True)
         elif said:
             code, left = map(int, said.split())
             self._end(code, alone=not left)
@@ -101,11 +104,7 @@ class Child:
 
     def _end(self, code: int, *, alone: bool) -> None:
         self.alone = alone
-        if self.returncode is None:
-            self.returncode = code
-            with suppress(BlockingIOError, ConnectionResetError):
-                if number := self._job.recv(100, socket.MSG_DONTWAIT):
-                    self.error = OSError(int(number), os.strerror(int(number)), self._program)
+        self.returncode = code if self.returncode is None else self.returncode
 
     def terminate(self) -> None:
         """SIGTERM for everybody inside."""
@@ -124,28 +123,30 @@ class Child:
                 self._hear(self._line.recv(4096).decode())
         self._end(-9, alone=True)
         self._line.close()
-        self._job.close()
         self.gone()
 
 
 class Nursery:
     """One confinement and its worker. `start` while it is `usable`; `close` ends everything inside.
 
-    words: the command line that confines, up to the worker's own. worked: it has had a child.
+    words: the command line that confines, up to the worker's own; OSError when it cannot be started. To be made in a
+    thread that lasts: bubblewrap dies with the thread it was started from. worked: it has had a child.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
         import subprocess
 
-        self._asking, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._busy, self._retired, self.worked = 0, False, False
+        self._asking, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [*words, sys.executable, "-I", "-S", str(WORKER), str(theirs.fileno())]
-        with theirs:
+        with ExitStack() as failing, theirs:
+            failing.enter_context(self._asking)
             self._popen: Popen[bytes] = subprocess.Popen(
                 command, cwd="/", env={}, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
-        self._next: Child | None = self._bear()
+            failing.pop_all()
+        self._next = self._bear()
 
     @property
     def usable(self) -> bool:
@@ -155,17 +156,17 @@ class Nursery:
     @property
     def problem(self) -> str:
         """Why it will never be usable, or no more."""
-        waiting = self._next = self._next or self._bear()
-        waiting.receive()
-        self.worked = self.worked or waiting.ready
-        return waiting.problem or ("it was ended" if waiting.alone else "")
+        self._next.receive()
+        self.worked = self.worked or self._next.ready
+        return self._next.problem or ("it was ended" if self._next.alone else "")
 
     def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, stderr: bool) -> Child:
-        """Run it in the child that is ready, or in a new one."""
-        child, self._next = self._next or self._bear(), None
+        """Run it in the child that is ready, and have the next one made meanwhile."""
+        child = self._next
+        child.run(argv, cwd, env, stderr=stderr)
         child.gone = self._left
         self._busy += 1
-        child.run(argv, cwd, env, stderr=stderr)
+        self._next = self._bear()
         return child
 
     def _bear(self) -> Child:
@@ -175,11 +176,8 @@ class Nursery:
         return child
 
     def _left(self) -> None:
-        """The next one is made after a command and not during it, so that they need not share a processor."""
         self._busy -= 1
-        if not self._retired:
-            self._next = self._next or self._bear()
-        elif not self._busy:
+        if self._retired and not self._busy:
             self.close()
 
     def retire(self) -> None:
@@ -193,5 +191,4 @@ class Nursery:
         self._asking.close()
         self._popen.kill()
         self._popen.wait()
-        if self._next:
-            self._next.kill()
+        self._next.kill()

@@ -1,12 +1,12 @@
-"""Runs inside bubblewrap for a session: bears a child for every pair of sockets it is given, and nothing else.
+"""Runs inside bubblewrap for a session: bears a child for every socket it is given, and does nothing else.
 
-A child is two processes in namespaces of their own (user, mounts, processes, IPC): a keeper, which is process 1 there,
-and a leaf, which waits for its job and becomes the command. A command sees neither this process nor other commands,
-and what it leaves in memory, in /dev/shm or running goes with its keeper.
+A child is process 1 in namespaces of its own (user, mounts, processes, IPC). It waits for the one command it is for,
+starts it, and goes with it: a command sees neither this process nor other commands, and what it leaves in memory, in
+/dev/shm or running is gone before the next. Closing the socket ends everything inside.
 
-Between Ralph and the leaf: the job comes with two descriptors; an error number goes back when it cannot be started.
-Between Ralph and the keeper: `ready` or `!why` goes out, `t` comes in (end it softly), `<status> <left>` goes out when
-the command ended. It closes the line when nobody is left; Ralph's closing it ends everything.
+Ralph sends the command with the two descriptors it prints to, later perhaps `t`: SIGTERM for everybody. The child says
+`ready` or `!why`; then `?errno` when the command cannot be started, or `status left` when it ended: negative for a
+signal, and whether other processes are left. It closes the socket when there are none.
 Numbers are those of Linux's uapi headers (sched.h, mount.h, prctl.h, capability.h, unistd.h).
 """
 
@@ -35,60 +35,58 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def serve(asked: socket.socket) -> None:
     """Until the other end is closed."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers need no burial
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children of ours need no burial
     while True:
         _, fds = _receive(asked, 1)
-        if len(fds) != 2:
+        if not fds:
             return
-        job, line = (socket.socket(fileno=fd) for fd in fds)
+        line = socket.socket(fileno=fds[0])
         # fork in new namespaces; by number, because libc's own clone wants a stack and os.unshare is not in 3.11
         flags = _NEWUSER | _NEWNS | _NEWPID | _NEWIPC | signal.SIGCHLD
         if (pid := _libc.syscall(CLONE[os.uname().machine], flags, 0, 0, 0, 0)) == 0:
             asked.close()
-            keep(job, line)
+            keep(line)
         if pid < 0:
             line.send(b"!" + os.strerror(ctypes.get_errno()).encode())
-        job.close()
         line.close()
 
 
-def keep(job: socket.socket, line: socket.socket) -> NoReturn:
-    """Process 1 of a child."""
+def keep(line: socket.socket) -> NoReturn:
+    """The life of a child."""
     try:
         _settle()
-        woken, wake = os.pipe()
-        os.set_blocking(wake, False)
-        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        if (leaf := os.fork()) == 0:
-            line.close()
-            become(job)
-        job.close()
         line.send(b"ready")
-        _watch(leaf, line, woken)
+        data, fds = _receive(line, 2 * LARGEST)
+        if len(fds) == 2:
+            _watch(_start(data, fds), line)
+    except _NotStartedError as error:
+        line.send(b"?%d" % error.errno)
     except OSError as error:
         line.send(b"!" + str(error).encode())
     finally:
         os._exit(0)  # the kernel kills who is left
 
 
-def become(job: socket.socket) -> NoReturn:
-    """Wait for the job, then be it. Nothing of this process but the three descriptors gets through exec."""
+class _NotStartedError(Exception):
+    def __init__(self, errno: int) -> None:
+        self.errno = errno
+
+
+def _start(data: bytes, fds: list[int]) -> int:
+    """The command gets these two descriptors and an empty input; nothing else of this process gets through exec."""
+    words, cwd, env = marshal.loads(data)  # from Ralph, by a socket nobody else has
+    os.environb[b"PATH"] = env.get(b"PATH", os.fsencode(os.defpath))  # where posix_spawnp looks
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
-        os.setsid()
-        data, fds = _receive(job, 2 * LARGEST)
-        if len(fds) == 2:
-            words, cwd, env = marshal.loads(data)  # from Ralph, by a socket nobody else has
-            os.dup2(fds[0], 1)
-            os.dup2(fds[1], 2)
-            for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these
-                signal.signal(number, signal.SIG_DFL)
-            os.chdir(cwd)
-            os.execvpe(words[0], words, env)
+        os.chdir(cwd)
+        outputs = [(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in zip(fds, (1, 2), strict=True)]
+        ignored = (signal.SIGPIPE, signal.SIGXFSZ)  # by Python
+        return os.posix_spawnp(words[0], words, env, file_actions=outputs, setsigdef=ignored, setsid=True)
     except OSError as error:
-        job.send(str(error.errno).encode())
+        raise _NotStartedError(error.errno or 0) from error
     finally:
-        os._exit(127)
+        for fd in fds:
+            os.close(fd)
 
 
 def _receive(line: socket.socket, size: int) -> tuple[bytes, list[int]]:
@@ -99,32 +97,36 @@ def _receive(line: socket.socket, size: int) -> tuple[bytes, list[int]]:
     return data, fds
 
 
-def _watch(leaf: int, line: socket.socket, woken: int) -> None:
+def _watch(command: int, line: socket.socket) -> None:
+    """Sleeps until there is something to do; orphans that ended meanwhile are looked for once a second."""
+    ending = os.pidfd_open(command)
     waiting = select.poll()
     waiting.register(line, select.POLLIN)
-    waiting.register(woken, select.POLLIN)
+    waiting.register(ending, select.POLLIN)
+    pause = 1000
     while True:
-        for fd, _ in waiting.poll():
-            if fd == woken:
-                os.read(woken, 4096)
+        for fd, _ in waiting.poll(pause):
+            if fd == ending:
+                waiting.unregister(ending)
             elif not line.recv(1):
                 return _end()
             else:
                 _signal_all(signal.SIGTERM)
                 _signal_all(signal.SIGCONT)
-        ended, left = _reap(leaf)
+        ended, left = _reap(command)
         if ended is not None:
             line.send(b"%d %d" % (ended, left))
+            pause = 10
         if not left:
             return None
 
 
-def _reap(leaf: int) -> tuple[int | None, bool]:
+def _reap(command: int) -> tuple[int | None, bool]:
     """How the command ended, when it did now (negative: the signal), and whether anybody is left."""
     ended = None
     try:
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
-            if found[0] == leaf:
+            if found[0] == command:
                 ended = os.waitstatus_to_exitcode(found[1])
     except ChildProcessError:
         return ended, False
@@ -160,10 +162,8 @@ def _settle() -> None:
             _mount(path, path, "", _BIND | _REC)
             _mount("", path, "", _BIND | _REMOUNT | _RDONLY | safe | _NOEXEC)
     _mount("tmpfs", "/dev/shm", "tmpfs", safe, "mode=1777")
-    number = 0
-    while _libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0) >= 0:
+    for number in range(_CAPABILITIES):
         _check(_libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0))
-        number += 1
     _check(_libc.prctl(_PR_CAP_AMBIENT, _CLEAR_ALL, 0, 0, 0))
     header = _CAPABILITY_VERSION.to_bytes(4, sys.byteorder) + bytes(4)
     _check(_libc.capset(header, bytes(24)))
@@ -188,6 +188,7 @@ def _check(result: int) -> None:
 
 
 _UID, _GID = os.getuid(), os.getgid()
+_CAPABILITIES = next(number for number in range(256) if _libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0) < 0)
 
 if __name__ == "__main__":
     serve(socket.socket(fileno=int(sys.argv[1])))

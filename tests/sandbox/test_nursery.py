@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ import pytest
 from ralph.sandbox.backends import BUBBLEWRAP
 from ralph.sandbox.box import Sandbox
 from ralph.sandbox.confinement import Confinement
-from ralph.sandbox.nursery import LARGEST, Nursery
+from ralph.sandbox.nursery import LARGEST, Child, Nursery
 from ralph.sandbox.probe import probe
 from ralph.sandbox.report import WHAT
 from ralph.tools.process import Ended, run
@@ -245,14 +246,15 @@ def test_a_worker_that_was_killed_is_started_again(box: Sandbox) -> None:
     ended = asyncio.run(whole())
     assert ended.exit_code == -signal.SIGKILL
     assert "SIGKILL" in ended.note
-    assert sh(box, "echo on", ready=False).stdout == "on\n"
+    assert happens(lambda: box.launch(["true"], ENV).start is None)  # seen at once or a moment later
     wait_until_ready(box)
     assert sh(box, "echo again").stdout == "again\n"
 
 
-def test_without_a_nursery_commands_are_started_one_by_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [["false"], ["/no/such/program"], ["sleep", "0", ";"]])
+def test_without_a_nursery_commands_are_started_one_by_one(tmp_path: Path, words: list[str]) -> None:
     need(BUBBLEWRAP)
-    broken = BUBBLEWRAP._replace(nursery_words=lambda _given: ["false"])
+    broken = BUBBLEWRAP._replace(nursery_words=lambda _given: words)
     box = Sandbox(shared(tmp_path), broken, READY)
     for _ in range(3):
         assert sh(box, "echo on", ready=False).stdout == "on\n"
@@ -270,6 +272,27 @@ def test_what_was_not_probed_is_not_used(tmp_path: Path) -> None:
     assert workers() == []
     box.close()
     private.close()
+
+
+def test_a_place_that_could_not_be_made_is_no_outcome_of_the_command(tmp_path: Path) -> None:
+    """A machine that runs out of namespaces later in a session."""
+    child, (ours, worker) = Child(), socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, worker:
+        child.ask(ours)
+        _, fds, _, _ = socket.recv_fds(worker, 1, 1)
+    with socket.socket(fileno=fds[0]) as keeper:
+        keeper.send(b"!No space left on device")
+    ended = asyncio.run(_end_of(child, tmp_path))
+    assert (ended.exit_code, ended.stdout) == (126, "")
+    assert "the sandbox could not be set up: No space left on device" in ended.stderr
+
+
+async def _end_of(child: Child, tmp_path: Path) -> Ended:
+    def start(cwd: Path, stderr: bool) -> Child:
+        child.run(["echo"], cwd, ENV, stderr=stderr)
+        return child
+
+    return await run(["echo"], cwd=tmp_path, env=ENV, timeout=9, scratch=tmp_path, say=print, start=start)
 
 
 @pytest.mark.parametrize("size", [LARGEST // 4, LARGEST, 120_000])
