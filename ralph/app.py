@@ -94,6 +94,8 @@ class App:
                 if isinstance(event, Reply):
                     self.prepare.budget.spend(event.cost_usd)
                 yield event
+        for problem in self.memory.wrong_citations(self.agent.history[-1].text):
+            yield Notice(problem, "citation", "warning")
         self.memory.record(self.agent.history)
 
     def restart(self) -> None:

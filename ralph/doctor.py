@@ -19,6 +19,7 @@ from ralph.config import FILE, Config, load, read_file
 from ralph.errors import RalphError
 from ralph.place import Place
 from ralph.policy.trust import Trust, ralph_files
+from ralph.providers.models import table_date
 from ralph.rulebook import make_sandbox
 from ralph.sandbox.report import WHAT
 
@@ -109,7 +110,8 @@ def _model(cwd: Path, home: Path, env: Mapping[str, str]) -> Result:
     if config.api_url:
         return "ok", f"endpoint {config.api_url}, model {config.model or 'the default'}", ""
     if keys:
-        return "ok", f"{' and '.join(keys)} set, model {config.model or 'the default'}", ""
+        priced = f"prices of {table_date()}"
+        return "ok", f"{' and '.join(keys)} set, model {config.model or 'the default'}; {priced}", ""
     remedy = "set ANTHROPIC_API_KEY or OPENAI_API_KEY, start a local server (Ollama, LM Studio, llama.cpp, vLLM)"
     return "warning", "no key and no endpoint: a local server, or else the built-in reflexes", remedy
 

@@ -82,6 +82,14 @@ class Remembering:
             self._conversations.record(history)
         self._stamp()
 
+    def wrong_citations(self, answer: str) -> list[str]:
+        """What the answer quotes from a page that does not hold it, one sentence each."""
+        if self._memory is None:
+            return []
+        from ralph.tools.documents import wrong_citations  # noqa: PLC0415  # late: that is the point
+
+        return wrong_citations(self._memory, answer)
+
     def close(self) -> None:
         if self._memory is not None:
             self._memory.close()

@@ -70,9 +70,6 @@ class Assembler:
         if args:
             run.pieces.append(args)
 
-    def has_call(self, key: Hashable) -> bool:
-        return key in self._calls
-
     def drain(self) -> list[TextDelta | ThinkingDelta]:
         """What arrived since the last drain, neighbours of one kind joined: one event, one write per network read."""
         self._flush()

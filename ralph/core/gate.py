@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from ralph.core.messages import ToolCall, ToolResult
@@ -168,20 +168,6 @@ class Gate:
         if fresh is None:
             return Refusal(permit.call, "path_changed", "the path changed after it was approved; nothing was done")
         return Permit(permit.call, permit.tool, fresh, permit.answer)
-
-    async def consult(self, question: Question) -> Answer:
-        """Answer for a child process: this process's policy first, then its person. Returns no permit."""
-        judgement = self._policy.judge(question.call, question.spec)
-        asked = replace(question, judgement=judgement)
-        if judgement.verdict == "allow":
-            answer = Answer(True, by=judgement.rule.name)
-        elif judgement.verdict == "deny":
-            answer = Answer(False, by=judgement.rule.name, reason=judgement.message, error=judgement.error)
-        else:
-            answer = await self._approver.ask(asked)
-            self._policy.learn(asked, answer)
-        self._witness.decided(question.call, judgement, answer)
-        return answer
 
     def witness_result(self, call: ToolCall, result: ToolResult, seconds: float) -> None:
         self._witness.performed(call, result, seconds)

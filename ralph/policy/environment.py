@@ -25,8 +25,3 @@ def child_environment(env: Mapping[str, str]) -> dict[str, str]:
         if not _SECRET_NAME.search(name) and not _RUNS_CODE.match(name) and not name.startswith("BASH_FUNC_")
     }  # fmt: skip
     return {**kept, **QUIET}
-
-
-def secret_values(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Values that must not reach the model: those of secret-looking names, long enough not to be ordinary words."""
-    return tuple(value for name, value in env.items() if _SECRET_NAME.search(name) and len(value) >= 8)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ralph.core.events import Event, Notice
-from ralph.core.messages import Message, Text, Usage
+from ralph.core.messages import Message, Text
 from ralph.core.provider import Request
 from ralph.core.tools import Toolbox
 from ralph.errors import LimitReached
@@ -138,9 +138,3 @@ def schema_instruction(schema: Mapping[str, Any]) -> str:
     """What tells the model the form its last answer must have."""
     form = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
     return f"# Answer form\n\nYour final answer must be one JSON value, nothing else, that fits this schema:\n{form}"
-
-
-def spent(usage: Usage, cost_usd: float | None) -> str:
-    """One short line for the status: tokens in and out, and money when it is known."""
-    money = "" if cost_usd is None else f" · ${cost_usd:.4f}"
-    return f"{usage.input or 0:,} in · {usage.output or 0:,} out{money}"
