@@ -49,6 +49,7 @@ class Conversations:
         if message.role == "tool" or not texts:
             return
         spoken = texts[-1] if message.role == "user" else "\n".join(texts)  # before the prompt: files that came with it
+        spoken = spoken.encode(errors="replace").decode()  # bytes of a name that is not UTF-8 came as lone surrogates
         scope = self._memory.scope or GLOBAL
         metadata = {"role": message.role, "message": number}
         for piece in self._split(spoken):

@@ -73,3 +73,8 @@ def test_long_answers_are_cut(memory):
     conversations = Conversations(memory, split=lambda text: text.split("\n\n"))
     assert conversations.record([said("assistant", "one\n\ntwo\n\n\n\nthree")]) == 3
     assert [row[3] for row in stored(memory)] == [{"role": "assistant", "message": 0}] * 3
+
+
+def test_a_name_that_is_not_utf_8_does_not_keep_a_session_from_being_found(memory):
+    assert Conversations(memory).record([said("user", "show caf\udce9.txt"), said("assistant", "done")]) == 2
+    assert [row[0] for row in stored(memory)] == ["show caf?.txt", "done"]
