@@ -72,7 +72,7 @@ class MiniLM:
         places = np.concatenate([np.arange(len(tokens)) for tokens in pack])
         ends = np.cumsum([len(tokens) for tokens in pack])
         spans = [(int(end) - len(tokens), int(end)) for end, tokens in zip(ends, pack, strict=True)]
-        state = np.zeros((len(ids) + -len(ids) % EVEN, DIMENSION), np.float32)
+        state = np.zeros((len(ids) + -len(ids) % EVEN, DIMENSION), np.float32, order="F")  # as products come out
         state[: len(ids)] = self._words[ids] * self._word_scales[ids] + self._start[places]
         state = _normalise(state, *self._start_norm)
         for layer in self._layers:
@@ -98,15 +98,17 @@ class _Layer:
 
 
 def _times(state: Floats, weights: Floats, bias: Floats) -> Floats:
-    """Weights on the left: the same product, a quarter faster for the few rows of a question."""
-    return (weights @ state.T).T + bias
+    """Weights on the left, and a state whose columns lie together: the fastest way for the few rows of a question."""
+    made = (weights @ state.T).T
+    made += bias
+    return made
 
 
 def _attend(together: Floats, spans: list[tuple[int, int]]) -> Floats:
     """Each text's tokens look at each other: [tokens, 1152] of queries, keys and values -> [tokens, 384]."""
     import numpy as np
 
-    seen = np.zeros((len(together), DIMENSION), np.float32)
+    seen = np.zeros((len(together), DIMENSION), np.float32, order="F")
     scale = np.float32((DIMENSION // HEADS) ** -0.5)
     for start, end in spans:
         parts = together[start:end].reshape(end - start, 3, HEADS, DIMENSION // HEADS).transpose(1, 2, 0, 3)
@@ -128,7 +130,7 @@ def _normalise(state: Floats, weight: Floats, bias: Floats) -> Floats:
 
 
 def _gelu(x: Floats) -> Floats:
-    """x times the normal distribution up to x, by Abramowitz and Stegun 7.1.26 (error below 2e-7); spoils `x`."""
+    """x times the normal distribution up to x, by Abramowitz and Stegun 7.1.26 (error below 2e-7)."""
     import numpy as np
 
     scaled = np.abs(x) * np.float32(0.5**0.5)
@@ -138,6 +140,10 @@ def _gelu(x: Floats) -> Floats:
         tail *= t
         tail += np.float32(factor)
     tail *= t
-    scaled *= scaled
-    tail *= np.exp(-scaled) * np.float32(0.5)
-    return np.asarray(np.where(x > 0, x - x * tail, x * tail))
+    scaled *= -scaled
+    np.exp(scaled, out=scaled)
+    tail *= scaled
+    tail *= np.float32(0.5)
+    np.abs(x, out=scaled)
+    tail *= scaled
+    return np.asarray(np.maximum(x, 0) - tail)
