@@ -36,9 +36,14 @@ async def shell(
     env = dict(ctx.env)
     env.pop("BASH_ENV", None)  # a file that bash would run before the command that was approved
     bash = which("bash", path=env.get("PATH"))
-    words = [bash, "--noprofile", "--norc", "-c", command] if bash else ["/bin/sh", "-c", command]
+    shell_words = [bash, "--noprofile", "--norc", "-c"] if bash else ["/bin/sh", "-c"]
+    words = [*shell_words, command]
+    if ctx.argv and which(ctx.argv[0], path=env.get("PATH")):
+        words = list(ctx.argv)
+    elif ctx.argv:  # a word of the shell itself, such as `type`: it gets the judged words and reads no text anew
+        words = [*shell_words, '"$@"', "sh", *ctx.argv]
     seconds = min(timeout, 600) if timeout > 0 else 30
-    started = ctx.launch(ctx.argv or words, env) if ctx.launch else plain(ctx.argv or words, env)
+    started = ctx.launch(words, env) if ctx.launch else plain(words, env)
     ended = await run(
         started.argv, cwd=cwd, env=started.env, timeout=seconds, scratch=ctx.scratch, say=ctx.say,
         stderr=capture_stderr, label="shell", start=started.start,

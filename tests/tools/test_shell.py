@@ -56,6 +56,12 @@ def test_judged_words_whose_program_is_missing(tmp_path: Path) -> None:
     assert "command not found" in result["stderr"]
 
 
+def test_a_word_of_the_shell_gets_exactly_the_judged_words(tmp_path: Path) -> None:
+    result = shell(tmp_path, "ignored", context={"argv": ("type", "cd", "$(touch made)")})
+    assert "cd is a shell builtin" in result["stdout"]
+    assert not (tmp_path / "made").exists()
+
+
 def test_only_the_given_environment(tmp_path: Path) -> None:
     os.environ["SHELL_TEST_SECRET"] = "key"
     try:
