@@ -37,11 +37,9 @@ async def shell(
     env.pop("BASH_ENV", None)  # a file that bash would run before the command that was approved
     bash = which("bash", path=env.get("PATH"))
     shell_words = [bash, "--noprofile", "--norc", "-c"] if bash else ["/bin/sh", "-c"]
-    words = [*shell_words, command]
-    if ctx.argv and which(ctx.argv[0], path=env.get("PATH")):
-        words = list(ctx.argv)
-    elif ctx.argv:  # a word of the shell itself, such as `type`: it gets the judged words and reads no text anew
-        words = [*shell_words, '"$@"', "sh", *ctx.argv]
+    words = list(ctx.argv or (*shell_words, command))
+    if words[0] in ("cd", "hash", "help", "times", "type", "ulimit", "umask"):
+        words = [*shell_words, '"$@"', "sh", *words]  # of the shell itself: it gets the judged words, no text is read anew
     seconds = min(timeout, 600) if timeout > 0 else 30
     started = ctx.launch(words, env) if ctx.launch else plain(words, env)
     ended = await run(
