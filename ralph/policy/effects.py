@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ralph.core.gate import Effect
@@ -168,14 +168,26 @@ def _effects(simple: Simple) -> Iterator[Effect]:
         return
     reading = judge(argv)
     findings = reading.findings if reading.tabled else [*_untabled(argv)]
-    yield from (Effect(finding.kind, finding.target or argv[0]) for finding in findings if finding.kind != "places")
+    changed = _changed(findings, reading)
+    yield from changed
+    yield from (Effect(f.kind, f.target or argv[0]) for f in findings if f.kind not in (*_CHANGES, "places"))
     if not reading.tabled:
         yield Effect("executes", argv[0])
         yield Effect("unknown", argv[0])
-    elif reading.work:
+    elif reading.work and (reading.work not in _CHANGES.values() or not changed):
         yield Effect(reading.work, reading.program)
     elif not findings and not reading.only_words:
         yield Effect("reads", ".")
+
+
+_CHANGES = {"writes": "writes", "deletes": "deletes", "fills": "writes"}
+
+
+def _changed(findings: Iterable[Finding], reading: Reading) -> list[Effect]:
+    """What is written and deleted. The program stands for its targets only where the words name none of them."""
+    changes = [(_CHANGES[finding.kind], finding.target) for finding in findings if finding.kind in _CHANGES]
+    named = {kind for kind, target in changes if target}
+    return [Effect(kind, target or reading.program) for kind, target in changes if target or kind not in named]
 
 
 def _target(kind: str, path: str) -> list[Finding]:

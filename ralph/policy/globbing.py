@@ -69,6 +69,9 @@ def _existing(absolute: str, name: str, protected: Protected) -> str:
         try:
             if reason := protected.why(follow(path, "/")):
                 return reason
+            parent, _, given = path.rpartition("/")  # a file named `if=.env` makes `dd if=.en[v]` read .env
+            if re.search("[=:@]", given) and (reason := protected.named(join(parent, re.split("[=:@]", given)[-1]))):
+                return reason
         except ToolError:
             continue
     return "the pattern fits Ralph's configuration" if name and name[0] == "r" and _fits(name, CONFIG_NAME) else ""

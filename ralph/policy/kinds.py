@@ -96,7 +96,7 @@ def _change(kind: str, at: int, word: str) -> list[Finding]:
     why = f"{word!r} lies outside the working directory"
     if near(word) or (re.match(r"/tmp/[^/]", word) and ".." not in word):
         why = runs_later(absolute(word)) or secret_path(word)
-    effect = "deletes" if kind == "delete" else "writes" if kind == "write" else "places"
+    effect = "deletes" if kind == "delete" else "writes" if kind == "write" else "fills"
     return [Finding(at, effect, word, why)]
 
 

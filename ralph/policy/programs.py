@@ -249,4 +249,4 @@ def _valued(
     return after
 
 
-_QUIET = ("", "reads", "places")
+_QUIET = ("", "reads", "places", "fills")

@@ -199,7 +199,15 @@ class Rules:
         if self._attended:
             return {"suggestion": "ask the user to do it, or explain why it is needed and ask again"}
         category = facts.spec.category
-        return {"category": category, "suggestion": f"run again with --allow-category={category} or --yolo"}
+        flags = " or ".join(flags_that_help(check.rule, category, facts.call.name))
+        return {"category": category, "suggestion": f"run again with {flags}"}
+
+
+def flags_that_help(rule: Rule, category: str, tool: str) -> tuple[str, ...]:
+    """What on the command line would have let a call run that this rule asks about."""
+    if rule.name == "category":
+        return f"--allow-category={category}", f'--allow "{tool}:..."', "--yolo"
+    return (f'--allow "{tool}:..."', "--yolo") if rule.name == "outside" else ("--yolo",)
 
 
 def _argv(facts: Facts) -> tuple[str, ...] | None:

@@ -46,7 +46,11 @@ def test_nothing_runs_unasked_without_an_entry_for_it() -> None:
     [
         ("cat a b", {Effect("reads", "a"), Effect("reads", "b")}),
         ("cat < in > out", {Effect("reads", "in"), Effect("writes", "out"), Effect("reads", ".")}),
-        ("ls && rm x", {Effect("reads", "."), Effect("deletes", "x"), Effect("deletes", "rm")}),
+        ("ls && rm x", {Effect("reads", "."), Effect("deletes", "x")}),
+        ("rm -rf build", {Effect("deletes", "build")}),
+        ("cp a -t d", {Effect("reads", "a"), Effect("writes", "d")}),
+        ("ls | tee x", {Effect("reads", "."), Effect("writes", "x")}),
+        ("git stash", {Effect("writes", "git stash")}),
         ("sort -o x y", {Effect("writes", "x"), Effect("reads", "y")}),
         ("npm test", {Effect("executes", "npm test")}),
         ("curl https://a.example/x", {Effect("contacts", "https://a.example/x"), Effect("contacts", "curl")}),

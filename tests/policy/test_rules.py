@@ -279,6 +279,10 @@ def test_a_path_that_cannot_be_followed_is_refused(tmp_path: Path) -> None:
 def test_headless_refusals_say_which_flag_would_help(tmp_path: Path) -> None:
     judgement = judge(rules(tmp_path, attended=False), "write_file", path="a", content="")
     assert "--allow-category=file_write" in judgement.extra["suggestion"]
+    always = judge(rules(tmp_path, attended=False), "write_file", path=".git/hooks/pre-commit", content="")
+    assert "--allow" not in always.extra["suggestion"]
+    outside = judge(rules(tmp_path, attended=False), "read_file", path="/etc/hostname")
+    assert '--allow "read_file:' in outside.extra["suggestion"]
 
 
 def test_the_built_in_entries_are_for_reading(tmp_path: Path) -> None:
