@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ralph.core.gate import Answer, Question
 from ralph.errors import ConfigError
+from ralph.policy.rules import flags_that_help
 from ralph.ui.terminal import Terminal
 from ralph.ui.visible import rows, visible
 
@@ -259,9 +260,9 @@ class Refuse:
 
 
 def unasked(question: Question) -> Answer:
-    name, category = question.call.name, question.spec.category
-    reason = (
-        f"nobody can be asked here (no terminal), and category {category} needs the user's yes; they can give it with "
-        f'--allow-category={category}, --allow "{name}:..." or --yolo'
-    )
+    category, rule = question.spec.category, question.judgement.rule
+    why = f"category {category} needs the user's yes" if rule.name == "category" else rule.text
+    *others, last = flags_that_help(rule, category, question.call.name)
+    flags = f"{', '.join(others)} or {last}" if others else last
+    reason = f"nobody can be asked here (no terminal), and {why}; the user can allow it with {flags}"
     return Answer(False, by="no terminal", reason=reason, error="non_interactive_gate")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -394,3 +395,13 @@ def test_without_a_terminal_the_answer_is_no_and_names_the_ways_out():
     assert (answer.allowed, answer.by, answer.error, survey) == (False, "no terminal", "non_interactive_gate", {})
     for flag in ("--yolo", '--allow "shell:', "--allow-category=shell"):
         assert flag in answer.reason
+
+
+def test_without_a_terminal_no_flag_is_named_that_would_not_help():
+    asked = question()
+    rule = Rule("dangerous", "it always asks: rm: deletes whole directories")
+    asked = replace(asked, judgement=replace(asked.judgement, rule=rule))
+    reason = asyncio.run(Refuse().ask(asked)).reason
+    assert "deletes whole directories" in reason
+    assert "--yolo" in reason
+    assert "--allow" not in reason
