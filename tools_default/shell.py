@@ -39,7 +39,7 @@ async def shell(
     shell_words = [bash, "--noprofile", "--norc", "-c"] if bash else ["/bin/sh", "-c"]
     words = list(ctx.argv or (*shell_words, command))
     if words[0] in ("cd", "hash", "help", "times", "type", "ulimit", "umask"):
-        words = [*shell_words, '"$@"', "sh", *words]  # of the shell itself: it gets the judged words, no text is read anew
+        words = [*shell_words, '"$@"', "sh", *words]  # its own words: they get what was judged, as words
     seconds = min(timeout, 600) if timeout > 0 else 30
     started = ctx.launch(words, env) if ctx.launch else plain(words, env)
     ended = await run(
