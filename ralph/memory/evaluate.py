@@ -33,7 +33,8 @@ _TIMES = ("created", "date", "time", "timestamp", "datetime", "session_date", "d
 _SESSIONS = ("session", "session_id", "conversation", "conversation_id", "sample_id", "chat", "thread")
 _PREFIX = re.compile(r"([^\W\d_][\w.'-]*(?: [^\W\d_][\w.'-]*)?)\s*: +(?=\S)")
 _COMMON, _SUBJECT = 0.02, 0.1
-"""Share of the memories a speaker must have to be left out of what is embedded, and a subject to be a speaker."""
+"""Share of the memories a speaker must have to be left out of what is embedded, and a subject to be a speaker where
+most memories begin with something else."""
 
 
 Progress = Callable[[str, int, int], None]
@@ -115,8 +116,7 @@ def load_file(path: Path) -> QuestionSet:
 def drafts_of(memories: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[Draft]:
     """Memories as they would be stored in use: who speaks beside the text, not in it; turns and facts told apart."""
     spoken = [_spoken(text, meta) for _, text, meta in memories]
-    subjects = Counter(_subject(text) for _, text in spoken)
-    told = {name for name, count in subjects.items() if name and count >= max(3, _SUBJECT * len(memories))}
+    told = _told(spoken)
     spoken = [(speaker or (_subject(text) if _subject(text) in told else ""), text) for speaker, text in spoken]
     counts = Counter(speaker for speaker, _ in spoken if speaker)
     people = [name for name, count in counts.items() if count >= max(2, _COMMON * len(memories))]
@@ -220,6 +220,16 @@ def _spoken(text: str, meta: Mapping[str, Any]) -> tuple[str, str]:
     if found and (not speaker or words_of(found[1]) == words_of(speaker)):
         return speaker or found[1], text[found.end() :]
     return speaker, text
+
+
+def _told(spoken: Sequence[tuple[str, str]]) -> set[str]:
+    """Whom the memories are about: a few who begin many of them, or more people who between them begin most."""
+    subjects = Counter(_subject(text) for _, text in spoken)
+    del subjects[""]
+    often = {name: count for name, count in subjects.items() if count >= max(3, _COMMON * len(spoken))}
+    if sum(often.values()) > len(spoken) / 2:
+        return set(often)
+    return {name for name, count in often.items() if count >= _SUBJECT * len(spoken)}
 
 
 def _subject(text: str) -> str:

@@ -117,3 +117,19 @@ def test_slips_are_one_to_each_long_word_and_always_the_same():
     assert slipped == misspelt(query) != query
     assert slipped.split()[1:3] == ["did", "the"]
     assert slipped.endswith("live in 1984?")
+
+
+def test_facts_about_many_people_are_facts_still():
+    names = ["Ann", "Bob", "Cleo", "Dan", "Eve", "Finn", "Gina", "Hal", "Ida", "Jo", "Kim", "Lou"]
+    facts = drafts_of([(f"{name}{n}", f"{name} likes tea {n}", {}) for n in range(4) for name in names])
+    assert {draft.type for draft in facts} == {"fact"}
+    assert facts[0].metadata["speaker"] == "Ann"
+    assert set(facts[0].metadata["people"]) == set(names)
+
+
+def test_words_that_begin_some_turns_are_nobody():
+    heads = ("Wow", "Hey", "Thanks")
+    turns = [(str(n), f"{heads[n % 3]} that is {n}" if n % 4 == 0 else f"i saw {n} of them", {}) for n in range(48)]
+    drafts = drafts_of(turns)
+    assert {draft.type for draft in drafts} == {TURN}
+    assert {draft.metadata["speaker"] for draft in drafts} == {""}
