@@ -198,7 +198,7 @@ class Stream:
             self.close()
 
 
-async def run(
+async def run(  # noqa: PLR0913  # all but the words by name
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout: float, scratch: Path,
     say: Callable[[str], None], stderr: bool = True, label: str = "output",
     start: Callable[[Path, bool], Child] | None = None,
