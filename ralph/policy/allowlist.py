@@ -149,12 +149,11 @@ def why_not(entry: Entry, facts: Facts, *, shell: str = "posix") -> str:
 def _more_than_reading(entry: Entry, report: ShellReport) -> str:
     """Entries nobody wrote are for reading only, even where a program's ordinary work is more (`uniq a b` writes b).
 
-    `python --version` and its like run nothing when they are the whole command; `git tag -l` names what it does.
+    `python --version` and its like run nothing when they are the whole command.
     """
     if report.command.plain == entry.words:
         return ""
-    quiet = ("reads", "history") if entry.words in (("git", "tag", "-l"), ("git", "tag", "--list")) else ("reads",)
-    found = next((effect for effect in report.effects if effect.kind not in quiet), None)
+    found = next((effect for effect in report.effects if effect.kind != "reads"), None)
     return f"{found.kind} {found.target}: more than reading" if found else ""
 
 

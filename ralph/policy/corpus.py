@@ -1,12 +1,13 @@
 """Cases for the gate, one JSON object a line, judged and never executed.
 
-    {"id", "command", "allow": [[word, ...], ...], "expect": "auto" | "prompt", "expect_dangerous": bool}
+    {"id", "command", "allow": [[word, ...], ...], "shell", "expect": "auto" | "prompt", "expect_dangerous": bool}
     {"id", "tool", "args", "cwd", "setup": [...], "env": {}, "requires": [...], "expect": "deny" | "ok"}
 
-`expect` may also be `allow` or `ask`. `allow`: the shell entries in force (without it, the built-in ones). `setup`,
-made in a fresh directory: `{"dir"}`, `{"file", "content"}`, `{"symlink", "to"}`, `{"hardlink", "to"}`. `{TMP}` in any
-string is that directory, `cwd` is relative to it. `env`: HOME and RALPH_HOME. `requires`: programs, absolute paths, or
-`linux`; where one is absent the case is skipped.
+`expect` may also be `allow` or `ask`. `allow`: the shell entries in force (without it, the built-in ones; `[]` is
+none). `shell`: `posix` (without it), `cmd` or `powershell`. `setup`, made in a fresh directory: `{"dir"}`, `{"file",
+"content"}`, `{"symlink", "to"}`, `{"hardlink", "to"}`. `{TMP}` in any string is that directory, `cwd` is relative to
+it. `env`: HOME and RALPH_HOME. `requires`: programs, absolute paths, or `linux`; where one is absent the case is
+skipped.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ def _case(line: str, where: str, number: int) -> Case:
     expect = row.get("expect")
     if expect not in _EXPECTED and not (expect is None and isinstance(row.get("expect_dangerous"), bool)):
         raise ConfigError(f"{where}: expect is {expect!r}", hint=f"one of {', '.join(_EXPECTED)}, or expect_dangerous")
+    if row.get("shell", "posix") not in ("posix", "cmd", "powershell"):
+        raise ConfigError(f"{where}: shell is {row['shell']!r}", hint="one of posix, cmd, powershell")
     if not isinstance(row.get("args", {}), dict):
         raise ConfigError(f"{where}: args is an object")
     return Case(str(row.get("id", number)), row)

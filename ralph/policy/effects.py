@@ -97,6 +97,8 @@ def _objection(argv: tuple[str, ...], reading: Reading, named: int) -> str:
     for finding in findings:
         if finding.why and finding.at >= named:
             return finding.why
+        if finding.kind in _CHANGES and finding.at >= named and not reading.work:  # as in `uniq a b`
+            return f"{reading.program} mostly reads, and here it {_CHANGES[finding.kind]} {finding.target}"
     if reading.work and reading.named > named:
         return f"{reading.program} {reading.work} something, and the entry does not name it"
     return ""

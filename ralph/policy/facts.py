@@ -33,13 +33,17 @@ _PATH_ARGUMENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Absolute directories: `home` is Ralph's, `tilde` the person's; `workspace` and `scratch` are free of symlinks."""
+    """Absolute directories: `home` is Ralph's, `tilde` the person's; `workspace` and `scratch` are free of symlinks.
+
+    `shell`: posix, cmd or powershell; "" is the one of this machine.
+    """
 
     cwd: str
     workspace: str
     home: str
     tilde: str
     scratch: str = ""
+    shell: str = ""
 
 
 @dataclass(slots=True)
@@ -138,7 +142,7 @@ def _shell(facts: Facts, places: Places) -> None:
     if not isinstance(text, str):
         _unknown(facts, places)
         return
-    facts.report = report(text, facts.cwd)
+    facts.report = report(text, facts.cwd, places.shell)
     facts.effects += facts.report.effects
     for effect in facts.report.effects:
         if effect.kind in ("reads", "writes", "deletes") and effect.target:

@@ -25,6 +25,9 @@ def could_name(word: str, cwd: str, places: Places, protected: Protected) -> str
     if not _SPECIAL.search(word):
         return ""
     for plain in braces(word):
+        tail = re.split("[=:@]", plain)[-1]
+        if reason := protected.named(join(cwd, tail)):  # `if=.e{n,n}v` becomes `if=.env` before the program sees it
+            return reason
         pattern = re.sub(r"\[\[:[a-z]+:\]\]", "?", plain.replace("[^", "[!"))
         if reason := _one(pattern, cwd, places, protected):
             return reason

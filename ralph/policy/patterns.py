@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from ralph.core.gate import Effect
 from ralph.policy.effects import may_auto
 from ralph.policy.facts import Facts
+from ralph.policy.kinds import near
 from ralph.policy.network import judge_url
 
 _RISKY = (  # run other programs, reach the network, or destroy: every such call is its own question
@@ -55,10 +58,20 @@ def _shell(facts: Facts, shell: str) -> Mapping[str, Any] | None:
         return None
     if any(effect.kind == "contacts" for effect in report.effects):
         return None  # what leaves this machine is a question each time
+    if any(_leaves(effect, facts.cwd) for effect in report.effects):
+        return None
     words = prefix(report.command.plain)
     if not words or may_auto(report, words):
         return None  # it would not run unasked even with the rule: a rule that cannot fire must not be offered
     return {"tool": "shell", "command": list(words), "shell": shell}
+
+
+def _leaves(effect: Effect, cwd: str) -> bool:
+    """Is it a change of something that looks inside the workspace and, through a symlink, is not?"""
+    if effect.kind not in ("writes", "deletes") or not near(effect.target) or "\0" in effect.target:
+        return False
+    root, leads = os.path.realpath(cwd), os.path.realpath(os.path.join(cwd, effect.target))  # noqa: PTH118  # as written
+    return os.path.commonpath((root, leads)) != root
 
 
 def never_always(argv: tuple[str, ...]) -> bool:

@@ -8,7 +8,8 @@ OPTIONS, in words: `-abc` short flags; `-n:int` and `--lines:int` take a value o
 (`:text,read` takes two); `--color?text` may have one written on; `-delete!deletes` is a flag with an effect; `-#` a
 number as an option; `$name` inserts the list of that name under "sets". Marks: `@single` long options have one dash;
 `@bundle` the first word may be a bundle of short flags without its dash; `@rest` options end at the first operand;
-`@loose` there are no options; `@nodash` `--` is not known; `@some` an operand is needed; `@has -e -f` with one of these
+`@loose` there are no options; `@nodash` `--` is not known; `@some` an operand is needed; `@lists` without
+an option that lists, an operand is made; `@has -e -f` with one of these
 options the first operand's kind falls away. A line `never EFFECT` always asks.
 OPERANDS: kinds in order; `?` may be missing, `*` any number. WORK: what the program does beside reading (writes,
 deletes, executes, contacts, history), which an allowlist entry for it covers; with `!` only an entry that names it down
@@ -183,8 +184,14 @@ def _read(argv: tuple[str, ...], at: int, line: Line, reading: Reading) -> None:
 _ASKS_ONLY = {"--version", "--help", "-V", "-v", "-h", "-VV", "--check", "-c", "--test"}
 
 
+_LISTS = {"-l", "--list", "-n", "--contains", "--no-contains", "--merged", "--no-merged", "--points-at"}
+
+
 def _operands(operands: list[tuple[int, str]], line: Line, reading: Reading, seen: set[str]) -> None:
     kinds = list(line.operands)
+    if "@lists" in line.marks and operands and not seen & _LISTS:
+        at, word = operands[0]
+        reading.findings.append(Finding(at, "history", reading.program, f"{reading.program} makes {word!r}"))
     if seen & line.has and kinds:
         del kinds[0]
     if kinds and kinds[-1][-1] not in "*?" and len(kinds) > 1 and kinds[0][-1] == "*":  # sources, then a target

@@ -61,6 +61,15 @@ class Protected:
                 return "it belongs to Ralph's own home directory"
         return ""
 
+    def in_workspace(self) -> list[str]:
+        """The protected files there are in the workspace now, and their other names; as far as 20,000 entries reach."""
+        entries = [entry.path for entry in _scan(self.workspace, depth=8, budget=20_000)]
+        found = [path for path in entries if self.named(path)]
+        linked = {(s.st_dev, s.st_ino) for path in found if (s := _lstat(path)) and s.st_nlink > 1}
+        if linked:
+            found += [path for path in entries if (s := _lstat(path)) and (s.st_dev, s.st_ino) in linked]
+        return sorted(set(found))
+
     def holds(self, directory: str) -> str:
         """The protected file inside `directory` (two levels down at most), or "": what deleting it would take along."""
         if self.home_is_inside(directory):

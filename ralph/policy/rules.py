@@ -58,7 +58,8 @@ class Rules:
         now: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         real = os.path.realpath
-        self.places = Places(cwd, real(workspace or cwd), home, tilde, f"{real(home)}/scratch")
+        machine = "" if shell == "posix" else shell  # posix is the default; there the machine decides
+        self.places = Places(cwd, real(workspace or cwd), home, tilde, f"{real(home)}/scratch", machine)
         self.categories = {**defaults(sandbox_holds=sandbox_holds), **(categories or {})}
         self.allowlist = tuple(allowlist)
         self.grants = grants or Grants(self.places.workspace)

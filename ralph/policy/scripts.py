@@ -57,8 +57,10 @@ def _sed_command(text: str, at: int) -> tuple[int, Triples]:
     return at, [("unknown", text, "this sed text is not understood")]
 
 
-_AWK_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|#[^\n]*')
-_AWK_REGEX = re.compile(r"(^|[(,{;!~&|=\n]|\b(?:if|while|return|print)\b)(\s*)/(?:\\.|\[[^]]*\]|[^/\\\n])*/")
+_AWK_TOKEN = re.compile(  # read from the left: a quote in a regex opens no string, a slash in a string no regex
+    r'"(?:\\.|[^"\\])*"|#[^\n]*'
+    r"|(?P<before>(?:^|[(,{};!~&|=]|(?<!\\)(?<!\\\r)\n|\b(?:return|print)\b)\s*)/(?:\\.|[^/\\\n])*/"
+)
 _AWK_ACTS = (
     (r"\bsystem\b", "executes", "runs a program"),
     (r"(?<!\|)\|(?!\|)", "executes", "pipes to or from a program"),
@@ -71,7 +73,9 @@ _AWK_ACTS = (
 
 
 def awk(text: str) -> Triples:
-    bare = _AWK_REGEX.sub(r"\1\2 0 ", _AWK_TOKEN.sub(" 0 ", text))
+    bare = _AWK_TOKEN.sub(lambda token: f"{token['before'] or ''} 0 ", text)
+    if "/" in bare:  # a division, or a regex after all: what looks like a string may be none
+        bare = text
     return [(effect, "", f"the awk program {why}") for shape, effect, why in _AWK_ACTS if re.search(shape, bare)]
 
 

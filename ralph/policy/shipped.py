@@ -24,6 +24,15 @@ cmake --version, docker --version, terraform --version, terraform version, aws -
 gh --version, pytest --version, ruff --version, mypy --version, tsc --version, poetry --version, pre-commit --version
 pip list, pip freeze, pip show, pip check, npm ls, npm list, npm root, npm prefix, go env, go doc, cargo version
 docker ps, docker images, docker version
+git --no-pager log, git --no-pager diff, git --no-pager show, git --no-pager status, git --no-pager blame
+git config user.name, git config user.email, git symbolic-ref HEAD, git symbolic-ref --short, git var GIT_EDITOR
+git bisect log, git notes list, command -v, type, [, uv pip list, npm config get
+cargo -V, rustc -V, javac -version, ruby -v, php -v, perl -v, lua -v, ssh -V, tmux -V, openssl version
+lsb_release -a, git ls-remote --get-url, bash --version, curl --version
+python3.10 --version, python3.11 --version, python3.12 --version, python3.13 --version
+zsh --version, vim --version, nvim --version, wget --version, psql --version
+sqlite3 --version, black --version, eslint --version, dotnet --version, swift --version, mvn --version
+gradle --version, kubectl version --client, lsof, sw_vers
 """
 """Commands whose words begin like one of these, as far as the program table says that they only read."""
 

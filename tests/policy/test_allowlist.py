@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from ralph.core.messages import ToolCall
 from ralph.errors import ConfigError
 from ralph.policy.allowlist import Entry, built_in, read_entry, read_flag, why_not
 from ralph.policy.categories import stand_in
+from ralph.policy.effects import may_auto, report
 from ralph.policy.facts import Facts, Places, gather
+from ralph.policy.rules import Rules
 
 
 @pytest.mark.parametrize(
@@ -57,7 +60,7 @@ def test_an_entry_is_shown_as_a_flag_would_spell_it() -> None:
 
 
 def test_built_in_entries_name_no_program_that_runs_others() -> None:
-    programs = {entry.words[0] for entry in built_in()}
+    programs = {entry.words[0] for entry in built_in() if entry.words[1:] != ("--version",)}
     assert not programs & {"env", "xargs", "sudo", "bash", "sh", "awk", "curl", "rm", "time", "man"}
     assert all(entry.where == "built in" for entry in built_in())
 
@@ -82,3 +85,28 @@ def test_every_built_in_entry_fires_for_its_own_words(entry: Entry) -> None:
 def test_no_built_in_entry_covers_more_than_reading(command: str) -> None:
     facts = shell_facts(command)
     assert [entry.text for entry in built_in() if not why_not(entry, facts)] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "reads", "changes"),
+    [
+        ("uniq", "uniq -c a", "uniq a b"),
+        ("xxd", "xxd -l 9 a", "xxd a b"),
+        ("git tag", "git tag --contains HEAD", "git tag v1"),
+        ("git branch", "git branch --merged main", "git branch new"),
+        ("git shortlog", "git shortlog -sn", "git shortlog --output=x"),
+        ("awk", "awk '/a/ {print \"x\"}' f", "awk '/\"/ {system(\"id\")} /\"/' f"),
+        ("awk", "awk 'BEGIN { x = 6 / 2; print x }'", "awk 'BEGIN { if (1) /\"/; system(\"id\"); /\"/ }'"),
+        ("awk", "awk '$1 ~ /[0-9]+/' f", "awk 'BEGIN { x = 1 \\\n/ system(\"id\") / 1 }'"),
+    ],
+)
+def test_an_entry_for_what_reads_does_not_cover_its_changes(words: str, reads: str, changes: str) -> None:
+    entry = tuple(words.split())
+    assert may_auto(report(reads), entry) == ""
+    assert may_auto(report(changes), entry) != ""
+
+
+@pytest.mark.parametrize("command", ["git branch new", "git tag v1", "uniq a b", "git --no-pager log --output=x"])
+def test_no_built_in_entry_covers_a_change(tmp_path: Path, command: str) -> None:
+    policy = Rules(cwd=str(tmp_path), home=str(tmp_path / "h"), allowlist=built_in())
+    assert policy.judge(ToolCall("1", "shell", {"command": command}), stand_in("shell")).verdict == "ask"

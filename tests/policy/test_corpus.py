@@ -86,6 +86,33 @@ def test_a_line_that_is_not_a_case_is_named(line: str) -> None:
         read_cases("\n" + line, "cases.jsonl")
 
 
+DATA = Path(__file__).with_name("data")
+
+
+def test_daily_reading_is_hardly_ever_asked_about() -> None:
+    """Commands that only read, with nothing but the built-in entries: at most three in a hundred ask."""
+    found = list(run_cases(read_cases((DATA / "daily.jsonl").read_text(encoding="utf-8"), "daily.jsonl")))
+    asked = [one.id for one in found if not one.passed]
+    assert len(found) >= 300
+    assert len(asked) <= 0.03 * len(found), asked
+
+
+@pytest.mark.parametrize("name", ["danger.jsonl", "protected.jsonl", "shell.jsonl"])
+def test_every_case_file_passes_as_the_command_runs_it(name: str) -> None:
+    found = run_cases(read_cases((DATA / name).read_text(encoding="utf-8"), name))
+    assert [f"{one.id}: {one.rule}" for one in found if not one.passed and not one.skipped] == []
+
+
+def test_a_row_names_its_shell() -> None:
+    row = {"command": "dir src", "allow": [["dir"]], "expect": "auto"}
+    delete = {"command": "Remove-Item -Recurse -Force build"}
+    rows = [{**row, "shell": "cmd"}, {**delete, "shell": "powershell", "expect_dangerous": True},
+            {**delete, "expect_dangerous": False}]  # fmt: skip
+    assert [one.id for one in outcomes(*rows) if not one.passed] == []
+    with pytest.raises(ConfigError, match="shell is 'fish'"):
+        outcomes({**row, "shell": "fish"})
+
+
 def test_nothing_is_executed(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     outcomes(

@@ -104,3 +104,20 @@ def test_a_diff_of_several_files_is_remembered_exactly(tmp_path: Path) -> None:
     args = {"path": ".", "diff": diff}
     remember = policy.judge(ToolCall("1", "apply_delta", args), stand_in("apply_delta")).remember
     assert remember == {"tool": "apply_delta", "arguments": args}
+
+
+@pytest.mark.parametrize("command", ["cp a {}", "mv a {}", "cp a {}/b", "cp -t {} a"])
+def test_no_rule_is_offered_for_what_leaves_through_a_link(tmp_path: Path, command: str) -> None:
+    work = tmp_path / "work"
+    for made in (work / "near", tmp_path / "elsewhere"):
+        made.mkdir(parents=True)
+    (work / "a").touch()
+    (work / "link").symlink_to(tmp_path / "elsewhere")
+    policy = Rules(cwd=str(work), home=str(tmp_path / "h"))
+
+    def remembered(target: str) -> object:
+        call = ToolCall("1", "shell", {"command": command.format(target)})
+        return policy.judge(call, stand_in("shell")).remember
+
+    assert remembered("near") is not None
+    assert remembered("link") is None
