@@ -97,6 +97,8 @@ class App:
         for problem in self.memory.wrong_citations(self.agent.history[-1].text):
             yield Notice(problem, "citation", "warning")
         self.memory.record(self.agent.history)
+        self.notices += [Notice(text, "memory", "warning") for text in self.memory.problems]
+        self.memory.problems.clear()
 
     def restart(self) -> None:
         """Go on in a new session with nothing said; the old one stays on disk."""

@@ -34,6 +34,7 @@ class Remembering:
         self._memory: Memory | None = None
         self._conversations: Conversations | None = None
         self._opening = threading.Lock()
+        self.problems: list[str] = []
         self.session = ""
         self.lasting = False
 
@@ -109,8 +110,12 @@ class Remembering:
             if summary.id != self.session and path.stat().st_mtime > since:
                 memory.session, scope = summary.id, memory.scope
                 memory.scope = summary.cwd or scope
-                self._conversations.record(read_messages(path))
-                memory.scope = scope
+                try:
+                    self._conversations.record(read_messages(path))
+                except (StoreError, KeyError, TypeError) as error:  # one bad session must not close memory
+                    self.problems.append(f"the session {summary.id} cannot be made searchable: {error}")
+                finally:
+                    memory.scope = scope
         self._stamp()
 
     def _stamp(self) -> None:

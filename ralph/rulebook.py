@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -11,10 +12,11 @@ from ralph.config import Config
 from ralph.core.gate import Question
 from ralph.core.messages import Message
 from ralph.place import Place, Wishes
-from ralph.policy.allowlist import built_in, read_entry, read_flag
+from ralph.policy.allowlist import Entry, built_in, read_entry, read_flag
 from ralph.policy.explain import as_lines, explain
 from ralph.policy.facts import Places
 from ralph.policy.grants import GrantFile, Grants
+from ralph.policy.protected import Protected
 from ralph.policy.rules import Asks, Rules
 from ralph.policy.secrets import Redactor, load_key
 from ralph.policy.taint import Finishing, Taint
@@ -23,6 +25,21 @@ from ralph.sandbox.confinement import PRIVATE, Mode, confine
 from ralph.session.results import Cap
 
 GRANTS = "grants.json"
+PRIVATE_PLACES = (
+    ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker/config.json", ".config/gcloud", ".config/gh", ".config/op",
+    ".netrc", ".git-credentials", ".npmrc", ".pypirc", ".pgpass", ".my.cnf", ".password-store", ".vault-token",
+    ".bash_history", ".zsh_history", ".python_history", ".psql_history", ".local/share/keyrings", ".mozilla",
+    ".config/google-chrome", ".config/chromium", ".thunderbird", "Library/Keychains",
+)  # fmt: skip
+"""Under the person's home: keys, tokens and what they typed or browsed."""
+SYSTEM_SECRETS = tuple(map(Path, ("/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/sudoers.d")))
+RUN_LATER = (
+    ".github", ".gitlab-ci.yml", ".circleci", ".husky", ".vscode", ".idea", ".envrc", ".mcp.json",
+    ".pre-commit-config.yaml",
+)  # fmt: skip
+"""What runs later or grants rights: readable in the sandbox, not writable where it exists."""
+SEARCHES = frozenset({"grep", "egrep", "fgrep", "rg", "ag", "ack", "diff"})
+"""Programs that read whole directories."""
 
 
 def make_rules(
@@ -36,8 +53,14 @@ def make_rules(
         cwd=str(place.cwd), home=str(place.home), tilde=place.env.get("HOME", ""),
         categories=gates.categories, origins=origins, yolo=not gates.enabled, attended=wishes.attended,
         confine=wishes.confine, sandbox_holds=sandbox_holds, taint=taint, grants=open_grants(place),
-        allowlist=[*built_in(), *map(read_entry, gates.allowlist), *map(read_flag, wishes.allow)],
+        allowlist=[*_shipped(holds=sandbox_holds), *map(read_entry, gates.allowlist), *map(read_flag, wishes.allow)],
     )  # fmt: skip
+
+
+def _shipped(*, holds: bool) -> list[Entry]:
+    """The built-in entries. Without a sandbox that hides protected files, what searches directories asks."""
+    entries = list(built_in())
+    return entries if holds else [entry for entry in entries if not SEARCHES.intersection(entry.words[:2])]
 
 
 def make_taint(place: Place, history: list[Message], *, offline: bool) -> Taint:
@@ -63,11 +86,18 @@ def open_grants(place: Place) -> Grants:
 
 
 def make_sandbox(place: Place, config: Config, scratch: Path, *, private: bool, again: bool = False) -> Sandbox:
-    """Probed, or remembered from this boot (unless `again`). `private`: with a /tmp of its own."""
-    hidden = [place.home, *(path for path in sorted(place.cwd.glob(".env*")) if path.is_file())]
+    """Probed, or remembered from this boot (unless `again`). `private`: with a /tmp of its own.
+
+    Hidden are Ralph's home, every protected file the workspace holds now, and the places of the person's keys.
+    """
+    protected = Protected(str(place.home), str(place.cwd)).in_workspace()
+    tilde = Path(place.env.get("HOME") or "/nonexistent")
+    hidden = [place.home, *map(Path, protected), *(tilde / name for name in PRIVATE_PLACES), *SYSTEM_SECRETS]
     mode = cast(Mode, config.sandbox.mode)
     apart = PRIVATE if private else ()
     given = confine(mode, place.cwd, scratch, hidden=hidden, network=config.sandbox.network, private=apart)
+    later = (place.cwd / name for name in RUN_LATER)
+    given = replace(given, frozen=(*given.frozen, *(path for path in later if path.exists())))
     return open_sandbox(given, place.home, again=again)
 
 

@@ -35,7 +35,7 @@ from ralph.ui.terminal import Terminal, open_terminal
 def run(options: Options, environ: Mapping[str, str] | None = None) -> int:
     """Do what the command line says. Every error becomes one line on stderr and an exit code; bugs show."""
     env = dict(os.environ if environ is None else environ)
-    _open_closed_streams()
+    unread = _open_closed_streams()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # vectors here are small: threads cost more than they save
     try:
         if options.command:
@@ -43,7 +43,8 @@ def run(options: Options, environ: Mapping[str, str] | None = None) -> int:
             from ralph.commands import dispatch  # noqa: PLC0415  # a job needs none of it
 
             return dispatch(options, env)
-        return run_async(lambda: _main(options, env))
+        code = run_async(lambda: _main(options, env))
+        return READER_GONE if unread and code == 0 else code
     except RalphError as error:
         complain(error)
         return error.exit_code
@@ -56,14 +57,19 @@ def run(options: Options, environ: Mapping[str, str] | None = None) -> int:
         return 1
 
 
-def _open_closed_streams() -> None:
-    """A stream that was closed before we began (`2>&-`) is None: write and read nothing instead of failing."""
+def _open_closed_streams() -> bool:
+    """A stream that was closed before we began (`2>&-`) is None: write and read nothing instead of failing.
+
+    True when nobody can read the answer.
+    """
+    unread = sys.stdout is None
     for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
         if getattr(sys, name) is None:
             opened = os.open(os.devnull, os.O_RDWR)
             if opened != number:  # the lowest free number is the closed one, unless another is closed too
                 os.dup2(opened, number)
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  # for good
+    return unread
 
 
 def complain(error: RalphError) -> None:

@@ -45,7 +45,8 @@ class Compactor:
         while self._start < last and self._tokens(self._view(messages)) > ROOMY * self._room:
             self._start = _turn_after(messages, self._start, last)
         view = self._view(messages)
-        return view, Compacted(max(self._results, self._start), before, self._tokens(view))
+        after = self._tokens(view)
+        return view, Compacted(max(self._results, self._start), before, after) if after < before else None
 
     def _view(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         shortened = tuple(self._shortened(message) for message in messages[self._start : self._results])
