@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -172,6 +173,7 @@ async def open_app(place: Place, config: Config, choice: Choice, approver: Appro
         assert policy.rules  # a bad entry is an error at once, not at the first call
     python = LatePython(policy)
     tools, warnings = make_tools(place, memory=memory, python=python)
+    _check_tools(wishes.allow, tools)
     gate = Gate(tools, policy, approver, policy)
     runner = Runner(
         gate, cwd=place.cwd, scratch=scratch, env=child_env, finish=policy.finish,
@@ -187,6 +189,17 @@ async def open_app(place: Place, config: Config, choice: Choice, approver: Appro
     return App(
         place, config, choice, agent, prepare, transcript, tools, policy, http, python, warming, redact, memory, notices
     )
+
+
+def _check_tools(allow: tuple[str, ...], tools: Toolbox) -> None:
+    """An --allow for a tool that is not there would never fire."""
+    names = [spec.name for spec in tools.specs]
+    for flag in allow:
+        tool = flag.partition(":")[0]
+        if tool not in names and not tool.startswith("mcp_"):
+            near = difflib.get_close_matches(tool.lower(), names, 1)
+            hint = f"did you mean {near[0]}?" if near else "see ralph tools list"
+            raise ConfigError(f"--allow {flag!r}: there is no tool {tool!r}", hint=hint)
 
 
 async def _warm(http: Http, url: str) -> None:

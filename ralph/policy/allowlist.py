@@ -98,9 +98,13 @@ def read_flag(spec: str) -> Entry:
     if not tool or not rest:
         raise ConfigError(f"--allow {spec!r} is not understood", hint='write --allow "shell:git,status"')
     where = f"--allow {spec}"
-    if tool == "shell":
-        return read_entry({"tool": tool, "command": rest.split(",")}, where)
-    return read_entry({"tool": tool, "pattern": rest}, where)
+    if tool != "shell":
+        return read_entry({"tool": tool, "pattern": rest}, where)
+    words = [word.strip() for word in rest.split(",")]
+    if any(" " in word or word.startswith("^") or word.endswith("*") for word in words):
+        meant = ",".join(rest.replace(",", " ").strip("^").split())
+        raise ConfigError(f"{where}: the words of a command stand between commas", hint=f'--allow "shell:{meant}"')
+    return read_entry({"tool": tool, "command": words}, where)
 
 
 def built_in() -> tuple[Entry, ...]:

@@ -52,6 +52,8 @@ def test_no_stream_prints_the_same(program):
         (["--max-steps", "many", "x"], "--max-steps must be a number"),
         (["--max-steps"], "--max-steps needs a value"),
         (["--allow", "shell", "x"], "--allow 'shell' is not understood"),
+        (["--allow", "shell:git status", "x"], '--allow "shell:git,status"'),
+        (["--allow", "Shell:ls", "x"], "did you mean shell?"),
         (["--allow-category", "shel", "x"], "unknown category 'shel'"),
         (["--sandbox", "loose", "x"], "sandbox.mode must be one of"),
         (["-r", "nope", "x"], "no session with an id that begins 'nope'"),
