@@ -90,9 +90,10 @@ def make_sandbox(place: Place, config: Config, scratch: Path, *, private: bool, 
 
     Hidden are Ralph's home, every protected file the workspace holds now, and the places of the person's keys.
     """
-    protected = Protected(str(place.home), str(place.cwd)).in_workspace()
+    found = map(Path, Protected(str(place.home), str(place.cwd)).in_workspace())
+    protected = [path for path in found if not path.is_relative_to(place.home)]  # that is hidden as a whole
     tilde = Path(place.env.get("HOME") or "/nonexistent")
-    hidden = [place.home, *map(Path, protected), *(tilde / name for name in PRIVATE_PLACES), *SYSTEM_SECRETS]
+    hidden = [place.home, *protected, *(tilde / name for name in PRIVATE_PLACES), *SYSTEM_SECRETS]
     mode = cast(Mode, config.sandbox.mode)
     apart = PRIVATE if private else ()
     given = confine(mode, place.cwd, scratch, hidden=hidden, network=config.sandbox.network, private=apart)
