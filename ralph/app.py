@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -197,6 +196,8 @@ def _check_tools(allow: tuple[str, ...], tools: Toolbox) -> None:
     for flag in allow:
         tool = flag.partition(":")[0]
         if tool not in names and not tool.startswith("mcp_"):
+            import difflib  # noqa: PLC0415  # on the way out
+
             near = difflib.get_close_matches(tool.lower(), names, 1)
             hint = f"did you mean {near[0]}?" if near else "see ralph tools list"
             raise ConfigError(f"--allow {flag!r}: there is no tool {tool!r}", hint=hint)
@@ -246,15 +247,15 @@ def make_tools(
 
     Without `memory` and `python` theirs are described but cannot be called.
     """
-    defaults, warnings = load_folder(shipped("tools_default"), "default")
-    box = Toolbox([*defaults, *todo_tools(Todos())])
-    python_spec, memory_specs = late_specs()
+    box = Toolbox(todo_tools(Todos()))
+    python_spec, default_specs, memory_specs = late_specs()
+    box.add_late(default_specs, lambda: load_folder(shipped("tools_default"), "default")[0])
     box.add_late([python_spec], python.tools if python else lambda: ())
     box.add_late(memory_specs, memory.tools if memory else lambda: ())
-    own, more = load_folder(place.home / "tools", "user")
+    own, warnings = load_folder(place.home / "tools", "user")
     for tool in own:
         box.add(tool, override=True)
-    return box, [*warnings, *more]
+    return box, warnings
 
 
 def context_text(place: Place, config: Config, git: str, schema: Mapping[str, Any] | None) -> str:

@@ -22,6 +22,7 @@ from ralph.policy.trust import Trust, ralph_files
 from ralph.providers.models import table_date
 from ralph.rulebook import make_sandbox
 from ralph.sandbox.report import WHAT
+from ralph.tools.loader import load_folder
 
 State = Literal["ok", "warning", "failed"]
 
@@ -120,8 +121,9 @@ def _tools(place: Place) -> Result:
     box, warnings = make_tools(place)
     if warnings:
         return "warning", warnings[0], f"mend it, or take it out of {place.home / 'tools'}"
-    if len(box.specs) < 29:
-        return "failed", f"only {len(box.specs)} of 29 tools in {shipped('tools_default')}", "install Ralph again"
+    defaults, broken = load_folder(shipped("tools_default"), "default")
+    if broken or len(defaults) < 9:
+        return "failed", f"only {len(defaults)} of 9 tool files in {shipped('tools_default')}", "install Ralph again"
     return "ok", f"{len(box.specs)} tools", ""
 
 

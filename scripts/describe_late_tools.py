@@ -1,4 +1,4 @@
-"""Write ralph/tools/late_tools.json: what `python` and the memory tools take, so that nothing is loaded to say it.
+"""Write ralph/tools/late_tools.json: what the tools that come with Ralph take, so that nothing is loaded to say it.
 
     python scripts/describe_late_tools.py
 
@@ -12,8 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ralph.app import shipped
 from ralph.memory.memory import Memory
 from ralph.tools.late import FILE
+from ralph.tools.loader import load_folder
 from ralph.tools.memory import tools_for
 from ralph.tools.python import Interpreter, python_tool
 
@@ -21,7 +23,8 @@ from ralph.tools.python import Interpreter, python_tool
 def described() -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as home:
         memory = Memory(Path(home))
-        specs = [tool.spec for tool in (python_tool(Interpreter()), *tools_for(memory))]
+        files, _ = load_folder(shipped("tools_default"), "default")
+        specs = [tool.spec for tool in (python_tool(Interpreter()), *files, *tools_for(memory))]
         memory.close()
     return [{name: getattr(spec, name) for name in spec.__dataclass_fields__} for spec in specs]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -104,7 +103,7 @@ def check(data: Mapping[str, Any], group: type, where: str, prefix: str) -> None
         if name.startswith("$") or name.startswith("//"):
             continue  # "$schema" and comments
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
+            near = _near(name, known)
             hint = f"did you mean {prefix}{near[0]!s}?" if near else f"known keys: {', '.join(known)}"
             raise ConfigError(f"{where}: unknown key {prefix}{name!s}", hint=hint)
         problem = _problem(value, known[name].metadata, optional=known[name].default is None)
@@ -131,10 +130,16 @@ def _problem(value: Any, detail: Mapping[str, Any], *, optional: bool) -> str:
     return ""
 
 
+def _near(name: str, known: Iterable[str]) -> list[str]:
+    import difflib  # noqa: PLC0415  # only on the way out
+
+    return difflib.get_close_matches(name, list(known), 1)
+
+
 def _check_categories(categories: Mapping[str, Any], where: str) -> None:
     for name, action in categories.items():
         if name not in CATEGORIES:
-            near = difflib.get_close_matches(name, CATEGORIES, 1)
+            near = _near(name, CATEGORIES)
             hint = f"did you mean {near[0]}?" if near else f"categories: {', '.join(CATEGORIES)}"
             raise ConfigError(f"{where}: unknown category {name!s}", hint=hint)
         if action not in STRICTNESS:

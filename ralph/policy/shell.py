@@ -8,6 +8,7 @@ effects and for finding danger, and grants nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ralph.policy import bash
 from ralph.policy.reader import MOST_COMMANDS, Redirect, Simple, read
@@ -33,6 +34,7 @@ class Command:
     words: tuple[Word, ...] = ()
 
 
+@lru_cache(maxsize=256)
 def parse(text: str) -> Command:
     words, trouble = scan(text)
     if not trouble and not _agreed(text, words):

@@ -1,15 +1,19 @@
 """What a session says of tools that are not loaded yet is what they are."""
 
+from ralph.app import shipped
 from ralph.core.tools import Toolbox
 from ralph.memory.memory import Memory
 from ralph.tools.late import late_specs
+from ralph.tools.loader import load_folder
 from ralph.tools.memory import tools_for
 from ralph.tools.python import Interpreter, python_tool
 
 
 def test_descriptions_are_current(tmp_path):
     memory = Memory(tmp_path)
-    assert late_specs() == (python_tool(Interpreter()).spec, [tool.spec for tool in tools_for(memory)])
+    files, _ = load_folder(shipped("tools_default"), "default")
+    specs = [[tool.spec for tool in tools] for tools in (files, tools_for(memory))]
+    assert late_specs() == (python_tool(Interpreter()).spec, *specs)
     memory.close()
 
 
@@ -21,7 +25,7 @@ def test_tools_are_loaded_by_the_first_that_is_called_for(tmp_path):
         return tools_for(memory)
 
     box = Toolbox()
-    box.add_late(late_specs()[1], load)
+    box.add_late(late_specs()[2], load)
     before = box.specs
     assert loads == []
     assert box.find("remember") is box.find("remember")
@@ -35,7 +39,7 @@ def test_a_tool_of_the_person_is_not_replaced(tmp_path):
     memory = Memory(tmp_path)
     own = tools_for(memory)[0]
     box = Toolbox([own])
-    box.add_late(late_specs()[1], lambda: tools_for(memory))
+    box.add_late(late_specs()[2], lambda: tools_for(memory))
     box.find("recall_memories")
     assert box.find("remember") is own
     memory.close()
