@@ -56,6 +56,7 @@ class AuditLog:
             "effects": [[effect.kind, effect.target] for effect in judgement.effects],
             "verdict": judgement.verdict, "dangerous": judgement.dangerous,
             "rule": {"name": judgement.rule.name, "text": judgement.rule.text, "where": judgement.rule.where},
+            "checks": [list(check) for check in judgement.checks],
             "allowed": answer.allowed, "by": answer.by, "reason": answer.reason,
             "error": answer.error or judgement.error, "remember": answer.remember, "sandbox": self._sandbox,
         }  # fmt: skip

@@ -43,7 +43,9 @@ class Judgement:
     """The policy's answer for one call, and everything a person needs to check it.
 
     deny: `error` is the name the model reads (reference: operation_denied, protected_file, rate_limited, ...), `extra`
-    its further fields. ask: `remember` is the exact rule an "always" would store, None when there must be none.
+    its further fields.
+    checks: each kind of rule that was looked at and its verdict, "" where it had none.
+    ask: `remember` is the exact rule an "always" would store, None when there must be none.
     `read_only` calls may run side by side. `argv`: a shell command judged to be one plain command. `confined`: its
     processes run in the sandbox.
     """
@@ -60,6 +62,7 @@ class Judgement:
     message: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     remember: Mapping[str, Any] | None = None
+    checks: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,10 +71,14 @@ class Rules:
 
     def judge(self, call: ToolCall, spec: ToolSpec) -> Judgement:
         facts = gather(call, spec, self.places)
-        decided = next(check for check in self.checks(facts) if check.verdict is not None)
+        seen: dict[str, str] = {}
+        for decided in self.checks(facts):
+            seen[decided.rule.name] = decided.verdict or ""
+            if decided.verdict is not None:
+                break
         if decided.grant is not None and not self.grants.use(decided.grant):
             return self.judge(call, spec)  # another process took its last use a moment ago
-        return self.conclude(facts, decided)
+        return replace(self.conclude(facts, decided), checks=tuple(seen.items()))
 
     def learn(self, question: Question, answer: Answer) -> None:
         """An approval starts the count of refusals again; a plain no counts, the absence of a person does not."""
