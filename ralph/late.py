@@ -109,6 +109,12 @@ class LatePolicy:
     def decided(self, call: ToolCall, judgement: Judgement, answer: Answer) -> None:
         self._all().log.decided(call, judgement, answer)
 
+    def refused(self, call: ToolCall, error: str, message: str) -> None:
+        self._all().log.refused(call, error, message)
+
+    def starting(self, call: ToolCall) -> None:
+        self._all().log.starting(call)
+
     def performed(self, call: ToolCall, result: ToolResult, seconds: float) -> None:
         self._all().log.performed(call, result, seconds)
 

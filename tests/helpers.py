@@ -68,10 +68,16 @@ class Record:
     """A witness that keeps what it was told."""
 
     def __init__(self):
-        self.decisions, self.results = [], []
+        self.decisions, self.results, self.refusals, self.started = [], [], [], []
 
     def decided(self, call, judgement, answer):
         self.decisions.append((call.name, judgement.verdict, answer.allowed))
+
+    def refused(self, call, error, message):
+        self.refusals.append((call.name, error))
+
+    def starting(self, call):
+        self.started.append(call.name)
 
     def performed(self, call, result, seconds):
         self.results.append((call.name, result.is_error))

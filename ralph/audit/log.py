@@ -49,10 +49,7 @@ class AuditLog:
         self._changing: dict[str, tuple[str, ...]] = {}
 
     def decided(self, call: ToolCall, judgement: Judgement, answer: Answer) -> None:
-        args = _each(dict(call.args), self._redact)
-        whole = json.dumps(args, sort_keys=True, ensure_ascii=False, default=str)
         row = {
-            "event": "decided", "call": call.id, "tool": call.name, "args": _each(args, _clipped),
             "effects": [[effect.kind, effect.target] for effect in judgement.effects],
             "verdict": judgement.verdict, "dangerous": judgement.dangerous,
             "rule": {"name": judgement.rule.name, "text": judgement.rule.text, "where": judgement.rule.where},
@@ -60,12 +57,21 @@ class AuditLog:
             "allowed": answer.allowed, "by": answer.by, "reason": answer.reason,
             "error": answer.error or judgement.error, "remember": answer.remember, "sandbox": self._sandbox,
         }  # fmt: skip
-        row = {**self._clean(row), "args_sha256": _sha256(whole.encode())}
-        changed = _changed(judgement) if answer.allowed else ()
-        if changed:
-            row["before"] = {path: fingerprint(path) for path in changed}
+        if answer.allowed and (changed := _changed(judgement)):
             self._changing[call.id] = changed
-        self._add(row, wait=judgement.verdict == "ask", sync=not answer.allowed or not judgement.read_only)
+        sync = not answer.allowed or not judgement.read_only
+        self._add(self._asked("decided", call, row), wait=judgement.verdict == "ask", sync=sync)
+
+    def refused(self, call: ToolCall, error: str, message: str) -> None:
+        self._changing.pop(call.id, None)
+        row = {"allowed": False, "by": "gate", "error": error, "reason": message}
+        self._add(self._asked("refused", call, row), sync=True)
+
+    def starting(self, call: ToolCall) -> None:
+        """A row for a call that changes files: what they are just before it."""
+        if changed := self._changing.get(call.id):
+            before = {path: fingerprint(path) for path in changed}
+            self._add({"event": "started", "call": call.id, "tool": call.name, "before": before}, sync=True)
 
     def performed(self, call: ToolCall, result: ToolResult, seconds: float) -> None:
         row: dict[str, Any] = {
@@ -91,6 +97,14 @@ class AuditLog:
                 index.note(Ending(self._session, chain.head, closed=True))
         finally:
             chain.close()
+
+    def _asked(self, event: str, call: ToolCall, row: dict[str, Any]) -> dict[str, Any]:
+        """With the call before it. Long arguments are cut; the digest is over all of them, without secrets."""
+        args = _each(dict(call.args), self._redact)
+        whole = json.dumps(args, sort_keys=True, ensure_ascii=False, default=str)
+        named = {"event": event, "call": call.id, "tool": call.name, "args": _each(args, _clipped)}
+        digest = _sha256(whole.encode("utf-8", "surrogatepass"))
+        return {**self._clean({**named, **row}), "args_sha256": digest}
 
     def _add(self, row: Mapping[str, Any], *, wait: bool = False, sync: bool = False) -> None:
         if self._chain is None or self._disk is None:

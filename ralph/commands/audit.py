@@ -43,6 +43,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     if event == "decided":
         event = "allowed" if row.get("allowed") else "refused"
         detail = json.dumps(row.get("args"), ensure_ascii=False)
+    elif event == "refused":
+        detail = str(row.get("reason"))
     elif event == "performed":
         detail = f"{'failed' if row.get('is_error') else 'done'} in {row.get('seconds')} s"
     else:

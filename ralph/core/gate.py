@@ -115,6 +115,14 @@ class Witness(Protocol):
 
     def decided(self, call: ToolCall, judgement: Judgement, answer: Answer) -> None: ...
 
+    def refused(self, call: ToolCall, error: str, message: str) -> None:
+        """A call that nothing was decided about (malformed, unknown), or that will not run although it was allowed."""
+        ...
+
+    def starting(self, call: ToolCall) -> None:
+        """Told just before it runs; the decision may be minutes old."""
+        ...
+
     def performed(self, call: ToolCall, result: ToolResult, seconds: float) -> None: ...
 
 
@@ -159,31 +167,36 @@ class Gate:
         stopped = False
         for item in decided:
             settled = item if stopped or not isinstance(item, Question) else await self._ask(item, surveyed)
-            outcome.append(settled if not isinstance(settled, Question) else _aborted(settled.call))
+            outcome.append(settled if not isinstance(settled, Question) else self._aborted(settled.call))
             stopped = stopped or (isinstance(settled, Refusal) and settled.stop)
         if stopped:  # the person ended the turn: what was already permitted does not run either
-            return [_aborted(item.call) if isinstance(item, Permit) else item for item in outcome]
+            return [self._aborted(item.call) if isinstance(item, Permit) else item for item in outcome]
         return outcome
 
     def refresh(self, permit: Permit) -> Permit | Refusal:
         """The same permit with its paths looked up again, after an earlier call of the batch may have changed them."""
         fresh = self._policy.refresh(permit.judgement, permit.call, permit.tool.spec)
         if fresh is None:
-            return Refusal(permit.call, "path_changed", "the path changed after it was approved; nothing was done")
+            text = "the path changed after it was approved; nothing was done"
+            return self._refused(Refusal(permit.call, "path_changed", text))
         return Permit(permit.call, permit.tool, fresh, permit.answer)
+
+    def witness_start(self, call: ToolCall) -> None:
+        self._witness.starting(call)
 
     def witness_result(self, call: ToolCall, result: ToolResult, seconds: float) -> None:
         self._witness.performed(call, result, seconds)
 
     def _judge(self, call: ToolCall) -> Permit | Refusal | Question:
         if call.problem:
-            return Refusal(call, "invalid_arguments", call.problem)
+            return self._refused(Refusal(call, "invalid_arguments", call.problem))
         tool = self._tools.find(call.name)
         if tool is None:
             known = ", ".join(spec.name for spec in self._tools.specs)
-            return Refusal(call, "unknown_tool", f"there is no tool named {call.name!r}; the tools are: {known}")
+            text = f"there is no tool named {call.name!r}; the tools are: {known}"
+            return self._refused(Refusal(call, "unknown_tool", text))
         if problem := tool.spec.problem_with(call.args):
-            return Refusal(call, "invalid_arguments", problem)
+            return self._refused(Refusal(call, "invalid_arguments", problem))
         judgement = self._policy.judge(call, tool.spec)
         if judgement.verdict == "ask":
             return Question(call, tool.spec, judgement, self._origin)
@@ -212,6 +225,9 @@ class Gate:
             question.judgement.extra, stop=answer.stop,
         )  # fmt: skip
 
+    def _refused(self, refusal: Refusal) -> Refusal:
+        self._witness.refused(refusal.call, refusal.error, refusal.message)
+        return refusal
 
-def _aborted(call: ToolCall) -> Refusal:
-    return Refusal(call, "aborted", "the user ended the turn before this call ran", stop=True)
+    def _aborted(self, call: ToolCall) -> Refusal:
+        return self._refused(Refusal(call, "aborted", "the user ended the turn before this call ran", stop=True))

@@ -81,6 +81,7 @@ class Runner:
             call.id, self._cwd, self._scratch, self._env, lambda chunk: queue.put_nowait(ToolOutput(call.id, chunk)),
             permit.judgement.judged, permit.judgement.argv, self._launch if permit.judgement.confined else None,
         )  # fmt: skip
+        self._gate.witness_start(call)
         started = time.perf_counter()
         try:
             output = await permit.tool.perform(call.args, context)

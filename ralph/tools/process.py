@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ralph.tools.capture import Capture, Live
+from ralph.tools.lifeline import LIFELINE
 from ralph.tools.ward import Ward
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Group:
             argv, cwd=cwd, env=marked, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
             bufsize=0, start_new_session=True, pass_fds=pass_fds,
         )  # fmt: skip
+        LIFELINE.hold(self.popen.pid)
         self.stdout, self.stderr = self.popen.stdout, self.popen.stderr
         self._watch()
 
@@ -116,6 +118,7 @@ class Group:
         self._signal(signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
             self.popen.wait(1)
+        LIFELINE.release(self.popen.pid)
         self._ended()
 
     def _signal(self, number: int) -> bool:

@@ -45,18 +45,19 @@ def test_a_decision_and_its_effect_are_told_whole(tmp_path):
     log = AuditLog(tmp_path / "home", "s1", redact=same, clock=lambda: 12.5, about={"version": "1"}, sandbox="off")
     call = ToolCall("c1", "write_file", {"path": "a.txt", "content": "new" * 1000})
     log.decided(call, writing(target), Answer(True, by="person", remember={"tool": "write_file"}))
+    target.write_text("older")  # while the question was open
+    log.starting(call)
     target.write_text("new")
     log.performed(call, ToolResult("c1", "done"), 0.25)
     log.close()
-    opened, decided, performed, closed = show(tmp_path / "home")
+    opened, decided, started, performed, closed = show(tmp_path / "home")
     assert (opened["event"], opened["about"], closed["event"]) == ("opened", {"version": "1"}, "closed")
     assert decided["rule"] == {"name": "category", "text": RULE.text, "where": "built in"}
     assert (decided["verdict"], decided["by"], decided["allowed"], decided["sandbox"]) == ("ask", "person", True, "off")
     assert decided["effects"] == [["writes", str(target)]]
     assert "3,000 characters in all" in decided["args"]["content"]
-    assert decided["before"][str(target)]["size"] == 3
+    assert started["before"][str(target)]["size"] == 5
     assert performed["after"] == {str(target): fingerprint(str(target))}
-    assert decided["before"] != performed["after"]
     assert (performed["seconds"], performed["is_error"], decided["at"]) == (0.25, False, 12.5)
 
 
@@ -186,6 +187,32 @@ def test_a_whole_turn_is_recorded_in_order(tmp_path):
     assert sorted(decided) == [("decided", "act", "person"), ("decided", "look", "test"), ("decided", "no", "test")]
     assert [row[1] for row in rows if row[0] == "performed"] == ["look", "act"]
     assert [row["tool"] for row in show(tmp_path, "s", denied=True)] == ["no"]
+
+
+def test_calls_that_were_never_judged_are_recorded_too(tmp_path):
+    log = AuditLog(tmp_path, "s1", redact=Redactor([("X_TOKEN", SECRET)], b"k" * 32))
+    tools = [tool("look", lambda a, c: "seen", properties={"path": {"type": "string"}})]
+    calls = [{"name": "ghost", "args": {"x": SECRET}}, {"name": "look", "args": {"path": 7}}]
+    script = [{"calls": calls}, {"text": "x"}]
+    asyncio.run(collect(make_agent(script, tools, witness=log)))
+    log.close()
+    refused = show(tmp_path, denied=True)
+    assert [(row["event"], row["tool"], row["error"]) for row in refused] == [
+        ("refused", "ghost", "unknown_tool"), ("refused", "look", "invalid_arguments"),
+    ]  # fmt: skip
+    assert SECRET not in json.dumps(refused)
+    assert verify(tmp_path).whole
+
+
+def test_what_the_person_stopped_is_recorded_as_not_run(tmp_path):
+    log = AuditLog(tmp_path, "s1", redact=same)
+    tools = [tool("act", lambda a, c: "did"), tool("ask", lambda a, c: "never")]
+    script = [{"calls": [{"name": "act"}, {"name": "ask"}]}, {"text": "x"}]
+    stop = Answers(Answer(False, stop=True))
+    asyncio.run(collect(make_agent(script, tools, policy=TestPolicy({"ask": "ask"}), approver=stop, witness=log)))
+    log.close()
+    rows = [(row["event"], row.get("tool"), row.get("error")) for row in show(tmp_path)[1:-1]]
+    assert rows == [("decided", "act", ""), ("decided", "ask", ""), ("refused", "act", "aborted")]
 
 
 def test_a_round_costs_little(tmp_path):
