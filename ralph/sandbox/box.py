@@ -105,6 +105,10 @@ class Sandbox:
 
     def state(self) -> str:
         """One line for people."""
+        again = "; something was killed while it was tried, the next start tries again" if self.report.fleeting else ""
+        return self._state() + again
+
+    def _state(self) -> str:
         if self.given.mode == "off":
             return "off"
         if self.backend is NONE:
@@ -136,7 +140,8 @@ def open_sandbox(given: Confinement, home: Path, *, again: bool = False) -> Sand
     report = None if again else _recall(memory, key)
     if report is None:
         report = _check(given, home if os.access(home, os.W_OK) else given.scratch)
-        _remember(memory, key, report)
+        if not report.fleeting:
+            _remember(memory, key, report)
     chosen = next((backend for backend in (BUBBLEWRAP, LANDLOCK) if backend.name == report.backend), NONE)
     return Sandbox(given, chosen, report)
 
@@ -154,9 +159,12 @@ def _check(given: Confinement, base: Path) -> Report:
     try:
         done = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
                               check=False)  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Report("none", problem=f"the probe itself failed ({error})", fleeting=True)
+    try:
         return from_json(done.stdout)
-    except (OSError, ValueError, TypeError, subprocess.TimeoutExpired) as error:
-        return Report("none", problem=f"the probe itself failed ({error})")
+    except (ValueError, TypeError):
+        return Report("none", problem=f"the probe itself failed (exit code {done.returncode})", fleeting=True)
 
 
 def _key(given: Confinement) -> str:

@@ -29,14 +29,17 @@ def check(text: str) -> Report:
     base = Path(given["base"])
     like = Confinement(given["mode"], base, base, network=given["network"], private=tuple(map(Path, given["private"])),
                        needed=tuple(map(Path, given["needed"])))  # fmt: skip
-    problems = []
+    problems, fleeting = [], False
     for backend in available(with_bubblewrap=given["bubblewrap"]):
         report = probe(backend, like, base)
         if report.rows:
             again = not given["private"] and backend.nursery_words is not None
-            return report._replace(ready=again and probe(backend, like, base, ready=True).rows == report.rows)
+            other = probe(backend, like, base, ready=True) if again else None
+            ready = other is not None and other.rows == report.rows
+            return report._replace(ready=ready, fleeting=fleeting or bool(other and other.fleeting))
+        fleeting = fleeting or report.fleeting
         problems.append(f"{backend.name}: {report.problem}")
-    return Report("none", problem="; ".join(problems) or "neither bubblewrap nor Landlock is here")
+    return Report("none", problem="; ".join(problems) or "neither bubblewrap nor Landlock is here", fleeting=fleeting)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ claimed for what was not tried.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = Path(__file__).with_name("attempts.py")
 SECONDS = 20
+_SHORTAGES = frozenset({errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT})
 LATER = ".later/config.json"
 """A reserved file whose directory is missing too."""
 
@@ -51,31 +53,33 @@ def probe(
             env = clean({"PATH": os.defpath, "RALPH_PROBE_SECRET": arena.secrets["variable"]})
             workspace = arena.given.workspace
             attack = _attack_from_nursery if ready else _attack
-            output, problem = attack(backend, arena.given, command, env)
+            output, problem, fleeting = attack(backend, arena.given, command, env)
             vacate(arena.given, made)
             if "ATTEMPTS DONE" not in output:
-                return Report(backend.name, problem=problem)
+                return Report(backend.name, problem=problem, fleeting=fleeting)
             if like.mode == "workspace" and not (workspace / "allowed").exists():
                 return Report(backend.name, problem="the workspace cannot be written to from inside")
             return Report(backend.name, tuple(arena.rows(output)), ready=ready)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Report(backend.name, problem=str(error))
+    except subprocess.TimeoutExpired as error:
+        return Report(backend.name, problem=f"it did not answer within {error.timeout:g} s", fleeting=True)
+    except OSError as error:
+        return Report(backend.name, problem=str(error), fleeting=error.errno in _SHORTAGES)
 
 
-def _attack(backend: Backend, given: Confinement, command: list[str], env: Mapping[str, str]) -> tuple[str, str]:
-    """What it printed, and what went wrong with it."""
+def _attack(backend: Backend, given: Confinement, command: list[str], env: Mapping[str, str]) -> tuple[str, str, bool]:
+    """What it printed, what went wrong with it, and whether it was killed, which says nothing about the next time."""
     import subprocess
 
     done = subprocess.run([*backend.words(given), *command], cwd=given.workspace, env=env, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False)  # fmt: skip
-    return done.stdout, _last_line(done.stderr) or f"exit code {done.returncode}"
+    return done.stdout, _last_line(done.stderr) or f"exit code {done.returncode}", _killed(done.returncode)
 
 
 def _attack_from_nursery(
     backend: Backend, given: Confinement, command: list[str], env: Mapping[str, str]
-) -> tuple[str, str]:
+) -> tuple[str, str, bool]:
     if backend.nursery_words is None:
-        return "", "it keeps no children ready"
+        return "", "it keeps no children ready", False
     nursery = Nursery(backend.nursery_words(given))
     try:
         child = nursery.start(command, env, given.workspace, False)
@@ -86,9 +90,15 @@ def _attack_from_nursery(
         child.kill()
         if child.stdout:
             child.stdout.close()
-        return b"".join(pieces).decode(errors="replace"), child.problem or f"exit code {child.returncode}"
+        output = b"".join(pieces).decode(errors="replace")
+        return output, child.problem or f"exit code {child.returncode}", _killed(child.returncode)
     finally:
         nursery.close()
+
+
+def _killed(code: int | None) -> bool:
+    """By a signal, or one that bubblewrap passes on as a shell does."""
+    return code is None or code < 0 or code > 128
 
 
 def _last_line(text: str) -> str:

@@ -39,12 +39,14 @@ class Report(NamedTuple):
     """`problem`: why there are no rows, when a confined child could not even be started.
 
     `ready`: the same attempts were made by a child that was kept ready (nursery.py), with the same outcome.
+    `fleeting`: something was killed or took too long on the way, so the next try may find more.
     """
 
     backend: str
     rows: tuple[Row, ...] = ()
     problem: str = ""
     ready: bool = False
+    fleeting: bool = False
 
     @property
     def tried(self) -> int:
@@ -65,13 +67,13 @@ class Report(NamedTuple):
 
 
 def to_json(report: Report) -> str:
-    return json.dumps([report.backend, report.rows, report.problem, report.ready])
+    return json.dumps([report.backend, report.rows, report.problem, report.ready, report.fleeting])
 
 
 def from_json(text: str) -> Report:
     """Raises ValueError or TypeError for anything else than what `to_json` wrote."""
-    backend, rows, problem, ready = json.loads(text)
+    backend, rows, problem, ready, fleeting = json.loads(text)
     read = tuple(Row(*row) for row in rows)
     if not all(row.name in WHAT for row in read):
         raise ValueError("a row of another version")
-    return Report(str(backend), read, str(problem), ready is True)
+    return Report(str(backend), read, str(problem), ready is True, fleeting is not False)

@@ -285,7 +285,7 @@ def test_both_kinds_of_a_session_are_remembered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "junk", ["", "[]", "{}", '["bubblewrap", [["new", "held", ""]], "", false]', "[1, [[]], 2]", "\udcff"]
+    "junk", ["", "[]", "{}", '["bubblewrap", [["new", "held", ""]], "", false, false]', "[1, [[]], 2]", "\udcff"]
 )
 def test_a_broken_memory_is_made_again(tmp_path: Path, junk: str) -> None:
     need(BUBBLEWRAP)
@@ -325,6 +325,23 @@ def test_without_bubblewrap_it_is_landlock_or_nothing(tmp_path: Path) -> None:
     )
     assert done.stdout.startswith("landlock: workspace, network off, ")
     assert "(not: hidden, replace, create, git" in done.stdout
+
+
+def test_a_probe_that_was_killed_is_not_remembered_and_said(tmp_path: Path) -> None:
+    killed = tmp_path / "bwrap"
+    killed.write_text("#!/bin/sh\nkill -9 $$\n")
+    killed.chmod(0o755)
+    code = (
+        "import pathlib, sys; from ralph.sandbox.confinement import confine;"
+        "from ralph.sandbox.box import open_sandbox;"
+        "here = pathlib.Path(sys.argv[1]); (here / 'w').mkdir();"
+        "print(open_sandbox(confine('workspace', here / 'w', here / 's'), here).state())"
+    )
+    env = {"PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    line = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(line, env=env, capture_output=True, text=True, check=True)
+    assert "the next start tries again" in done.stdout
+    assert not (tmp_path / REMEMBERED_PRIVATE).exists()
 
 
 def test_off_is_off(tmp_path: Path) -> None:

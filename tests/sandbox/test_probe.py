@@ -84,6 +84,17 @@ def test_it_cleans_up_what_escaped(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["workspace", "scratch"]
 
 
+@pytest.mark.parametrize(
+    ("words", "fleeting"),
+    [(("sh", "-c", "kill -9 $$"), True), (("sh", "-c", "exit 137"), True), (("false",), False), (("missing",), False)],
+)
+def test_what_was_killed_may_work_the_next_time(tmp_path: Path, words: tuple[str, ...], fleeting: bool) -> None:
+    backend = Backend("bubblewrap", lambda _given: list(words), masks=False)
+    report = probe(backend, kind(tmp_path), tmp_path)
+    assert (report.rows, report.fleeting) == ((), fleeting)
+    assert report.problem
+
+
 WRITABLE_ROOT = instead(("--ro-bind", "/", "/"), ("--bind", "/", "/"))
 SHARED_NETWORK = instead(("--unshare-all",), ("--unshare-all", "--share-net"))
 SHARED_PROCESSES = instead(
