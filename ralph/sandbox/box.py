@@ -46,6 +46,8 @@ class Sandbox:
             return plain(argv, env)
         self._settle()
         kept = {"XDG_CACHE_HOME": str(self.given.scratch / "cache"), **environment(env)}
+        if self.backend is BUBBLEWRAP:
+            kept = bubblewrap.variables(self.given, kept)
         if not self.backend.masks:
             kept["TMPDIR"] = str(self.given.scratch)  # /tmp is there but may not be written to
         start = self._start(tuple(argv), kept)

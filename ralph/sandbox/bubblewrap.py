@@ -7,7 +7,8 @@ can be neither renamed nor removed nor linked from inside.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from shutil import which
 
@@ -16,6 +17,7 @@ from ralph.sandbox.confinement import Confinement, frozen_places, hidden_places,
 PROGRAM = "bwrap"
 _CONTROLS = tuple(map(Path, ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus")))
 """Of a fresh /proc too these belong to the whole machine; root could write to them."""
+_SEALING = (["--cap-add", "CAP_SYS_ADMIN"], [sys.executable, "-I", "-S", str(Path(__file__).with_name("seal.py"))])
 
 
 def installed() -> bool:
@@ -23,8 +25,17 @@ def installed() -> bool:
 
 
 def words(given: Confinement) -> list[str]:
-    """The command line up to the child's own words."""
-    return [*_beginning(given), "--proc", "/proc", *_onto_itself("--ro-bind-try", _CONTROLS), *_view(given), "--"]
+    """The command line up to the child's own words. One with a /tmp of its own lives long, so it is sealed."""
+    capability, seal = _SEALING if given.private else ([], [])
+    view = ["--proc", "/proc", *_onto_itself("--ro-bind-try", _CONTROLS), *_view(given)]
+    return [*_beginning(given), *capability, *view, "--", *seal]
+
+
+def variables(given: Confinement, env: Mapping[str, str]) -> dict[str, str]:
+    """For `words`: while seal.py still has its capability, nothing may be loaded from a place the child can write."""
+    libraries = "LD_LIBRARY_PATH"
+    aside = f"RALPH_{libraries}" if given.private else libraries
+    return {(aside if name == libraries else name): value for name, value in env.items()}
 
 
 def nursery_words(given: Confinement) -> list[str]:
