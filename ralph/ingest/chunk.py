@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from ralph.ingest.document import Document, paths
 from ralph.ingest.graphemes import edge_before, is_edge
+from ralph.ingest.readers import document_of
 
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 _SENTENCE = re.compile(r"[.!?…][\"'”’»)\]]*\s+|[。！？][」』”]*\s*")  # noqa: RUF001  # full-width marks are meant
@@ -67,6 +68,11 @@ def pieces(document: Document, preset: Preset | None = None) -> Iterator[Piece]:
         for start, end in cutter.spans(low, high):
             path = above[bisect_right(cutter.heads, start)]
             yield Piece(document.text[start:end], start, end, document.page_at(start), path)
+
+
+def split_text(text: str) -> list[str]:
+    """A text as the model writes it, in pieces that can be found."""
+    return [piece.text for piece in pieces(document_of(text, "markdown"))]
 
 
 class Cutter:

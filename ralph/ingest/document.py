@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,37 @@ class Document:
         if not 0 <= index < len(self.pages):
             raise IndexError(f"page {number} was not read")
         return self.text[self.pages[index] : (*self.pages, len(self.text))[index + 1]]
+
+
+def blackened(document: Document, spans: Sequence[tuple[int, int, str]]) -> Document:
+    """The document with other words in some places, (start, end, words) in order; pages and headings move along."""
+    if not spans:
+        return document
+    texts, at = [], 0
+    for start, end, instead in spans:
+        texts += [document.text[at:start], instead]
+        at = end
+
+    def moved(offset: int) -> int:
+        shift = 0
+        for start, end, instead in spans:
+            if end <= offset:
+                shift += len(instead) - (end - start)
+            elif start < offset:
+                return start + shift + len(instead)  # behind what stands there now
+        return offset + shift
+
+    def headed(heading: Heading) -> Heading:
+        title = heading.title
+        for start, end, instead in spans:
+            title = title.replace(" ".join(document.text[start:end].split()), instead)
+        return Heading(moved(heading.start), heading.level, title)
+
+    note = f"{len(spans)} secret{'s' if len(spans) > 1 else ''} blacked out"
+    return replace(
+        document, text="".join([*texts, document.text[at:]]), pages=tuple(map(moved, document.pages)),
+        headings=tuple(map(headed, document.headings)), note="; ".join(filter(None, (document.note, note))),
+    )  # fmt: skip
 
 
 def paths(headings: Sequence[Heading]) -> list[tuple[str, ...]]:

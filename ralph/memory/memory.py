@@ -34,6 +34,8 @@ LONGEST = 10_000
 """Characters of one memory; what is longer is a document."""
 FIELDS = ("type", "source", "importance", "scope", "content")
 """What a person may edit."""
+Blacken = Callable[[str], Sequence[tuple[int, int, str]]]
+_ALL = ""  # in place of the name of an index
 _PATIENCE = 0.5  # seconds that closing waits for a batch of vectors
 
 
@@ -49,18 +51,21 @@ class Remembered:
 class Memory:
     """`scope`: the project that new project memories belong to. `secret`: names the kind of secret in a text, or "".
 
+    `blacken`: what of a document must not be kept, as (start, end, what stands there instead), in order.
+
     `session` and `said` (the person's last words) go into what is remembered; the session sets them as it goes on.
     `lasting`: a process that will ask often. `trouble`: why the embedder last failed, "" when it did not.
     """
 
     def __init__(
         self, home: Path, *, embedder: TextEmbedder | None = None, scope: str = GLOBAL, lasting: bool = False,
-        secret: Callable[[str], str] = lambda _text: "", now: Callable[[], float] = time.time,
+        secret: Callable[[str], str] = lambda _text: "", blacken: Blacken = lambda _text: (),
+        now: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self.home, self.embedder, self.scope, self.lasting = home, embedder, scope, lasting
         self.store = Store(home, now=now)
         self.finder = Recall(self.store, embedder=embedder, lasting=lasting, now=now, index=self.index)
-        self.secret = secret
+        self.secret, self.blacken = secret, blacken
         self.session = self.said = self.trouble = ""
         self._indices: dict[str, VectorIndex] = {}
         self._wanting: set[str] = set()
@@ -195,10 +200,8 @@ class Memory:
         """Make the vectors that are wanting, in the background, of all indices unless some are named."""
         if self.embedder is None:
             return
-        names = indices or [spec.name for spec in self.store.definitions.list()]
-        wanted = {name for name in names if self.takes_text(name)}
         with self._lock:
-            self._wanting |= wanted
+            self._wanting |= set(indices or (_ALL,))
             if self._wanting and (self._worker is None or not self._worker.is_alive()) and not self._stop.is_set():
                 self._worker = threading.Thread(target=self._work, name="memory vectors", daemon=True)
                 self._worker.start()
@@ -234,9 +237,10 @@ class Memory:
                 if not self._wanting:
                     self._worker = None
                     return
-                index = self._wanting.pop()
+                name = self._wanting.pop()
             try:
-                self.catch_up(index)
+                for index in [spec.name for spec in self.store.definitions.list()] if name == _ALL else [name]:
+                    self.catch_up(index)
                 self.trouble = ""
             except RalphError as error:  # the texts stay pending; whoever looks at the state is told
                 self.trouble = str(error)

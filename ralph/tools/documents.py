@@ -14,12 +14,13 @@ from ralph.core.tools import Context, Output, Tool, ToolSpec
 from ralph.errors import RalphError, ToolError
 from ralph.ingest.chunk import Preset, pieces
 from ralph.ingest.cite import citations, cite
-from ralph.ingest.document import Document
+from ralph.ingest.document import Document, blackened
 from ralph.ingest.pdf import MOST_BYTES, read_pdf
 from ralph.ingest.readers import document_of, kind_of, read_text
 from ralph.memory.memory import GLOBAL, Memory
 from ralph.memory.rows import DOCUMENTS, Draft
 from ralph.memory.sources import is_whole, pieces_of, renew
+from ralph.memory.store import Store
 from ralph.tools.apart import module_argv, run_apart
 from ralph.tools.files import judged_path, open_judged
 from ralph.tools.page import readable
@@ -87,6 +88,7 @@ async def ingest(
         kind, count = old[0].metadata["kind"], old[0].metadata.get("page_count", 0)
         return Ingested(source, kind, count, len(old), 0, 0, len(old), 0, unchanged=True, note="")
     document = await read_document(data, PurePath(source).name or source, content_type=content_type)
+    document = blackened(document, memory.blacken(document.text))
     drafts = drafts_of(document, source, digest, preset=preset, scope=scope)
     return await asyncio.to_thread(_store, memory, document, drafts, source, index, progress)
 
@@ -120,11 +122,6 @@ def drafts_of(
         drafts.append(Draft(piece.text, kind, source, scope=scope, about=" ".join((name, *piece.path)),
                             metadata=metadata))  # fmt: skip
     return drafts
-
-
-def split_text(text: str) -> list[str]:
-    """A text as the model writes it, in pieces that can be found: what `Conversations` cuts long answers with."""
-    return [piece.text for piece in pieces(document_of(text, "markdown"))]
 
 
 def document_tools(memory: Memory) -> list[Tool]:
@@ -177,23 +174,23 @@ async def pages(path: Path, first: int, last: int) -> str:
     return "\n".join(f"[page {number}]\n{document.page(number).strip()}" for number in numbers)
 
 
-def wrong_citations(memory: Memory, answer: str, *, index: str = DOCUMENTS) -> list[str]:
+def wrong_citations(store: Store, answer: str, *, index: str = DOCUMENTS) -> list[str]:
     """What an answer quotes from a page of a stored document that does not have these words, one line each."""
     wrong = []
     for citation in citations(answer):
         name = PurePath(citation.name).name
-        found = memory.store.get_many([hit for hit, _ in memory.store.search_text(index, [name], limit=50)])
+        found = store.get_many([hit for hit, _ in store.search_text(index, [name], limit=50)])
         sources = {document.source for document in found if document.metadata.get("file") == name}
-        texts = [_page_text(memory, index, source, citation.page) for source in sources]
+        texts = [_page_text(store, index, source, citation.page) for source in sources]
         if any(texts) and not any(cite(citation.quote, text) for text in texts):
             wrong.append(f"{name}, p. {citation.page} does not hold the words “{citation.quote[:80]}”")
     return wrong
 
 
-def _page_text(memory: Memory, index: str, source: str, page: int) -> str:
+def _page_text(store: Store, index: str, source: str, page: int) -> str:
     """A page put together again from its overlapping pieces."""
     text, reached = "", 0
-    for piece in pieces_of(memory.store, index, source):
+    for piece in pieces_of(store, index, source):
         if piece.metadata.get("page") == page:
             start, end = piece.metadata["start"], piece.metadata["end"]
             text += " " * (start > reached) + piece.text[max(0, reached - start) :]

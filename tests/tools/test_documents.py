@@ -7,10 +7,11 @@ import pytest
 
 from ralph.core.tools import Context
 from ralph.errors import RalphError, ToolError
+from ralph.ingest.chunk import split_text
 from ralph.memory.memory import Memory
 from ralph.memory.rows import DOCUMENTS
 from ralph.policy.paths import resolve
-from ralph.tools.documents import document_tools, ingest, pages, read_document, split_text, wrong_citations
+from ralph.tools.documents import document_tools, ingest, pages, read_document, wrong_citations
 from tests.ingest.pdfs import encrypted, make_pdf
 from tests.memory.words_embedder import Words
 
@@ -195,8 +196,8 @@ def test_citations_are_checked_against_the_page(memory):
     pages = ["Herons wait in\nshallow water.", "\n".join(lines)]  # the second page is more than one piece
     take_in(memory, make_pdf(pages), "/docs/birds.pdf")
     right = '"wait in shallow water" (birds.pdf, p. 1) and "Word80 stands here. Word81 stands here." [birds.pdf#2]'
-    assert wrong_citations(memory, right) == []
-    assert wrong_citations(memory, '"wait in shallow water" (birds.pdf, p. 2)') == [
+    assert wrong_citations(memory.store, right) == []
+    assert wrong_citations(memory.store, '"wait in shallow water" (birds.pdf, p. 2)') == [
         "birds.pdf, p. 2 does not hold the words “wait in shallow water”"
     ]
-    assert wrong_citations(memory, '"whatever" (unknown.pdf, p. 2), and nothing else') == []
+    assert wrong_citations(memory.store, '"whatever" (unknown.pdf, p. 2), and nothing else') == []
