@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from ralph.audit.log import AuditLog
 from ralph.config import Config
 from ralph.core.gate import Question
 from ralph.core.messages import Message
+from ralph.errors import ConfigError
 from ralph.place import Place, Wishes
 from ralph.policy.allowlist import Entry, built_in, read_entry, read_flag
 from ralph.policy.explain import as_lines, explain
 from ralph.policy.facts import Places
 from ralph.policy.grants import GrantFile, Grants
+from ralph.policy.lint import broken_examples
 from ralph.policy.protected import Protected
 from ralph.policy.rules import Asks, Rules
 from ralph.policy.secrets import Redactor, load_key
@@ -53,8 +56,17 @@ def make_rules(
         cwd=str(place.cwd), home=str(place.home), tilde=place.env.get("HOME", ""),
         categories=gates.categories, origins=origins, yolo=not gates.enabled, attended=wishes.attended,
         confine=wishes.confine, sandbox_holds=sandbox_holds, taint=taint, grants=open_grants(place),
-        allowlist=[*_shipped(holds=sandbox_holds), *map(read_entry, gates.allowlist), *map(read_flag, wishes.allow)],
+        allowlist=[*_shipped(holds=sandbox_holds), *map(_tried, gates.allowlist), *map(read_flag, wishes.allow)],
     )  # fmt: skip
+
+
+def _tried(row: Mapping[str, Any]) -> Entry:
+    """An entry of the settings that gets its own examples right."""
+    entry = read_entry(row)
+    if entry.should_match or entry.should_not_match:
+        for fault in broken_examples(entry):
+            raise ConfigError(f"{entry.where}: {entry.text} {fault}", hint="mend the entry or the example")
+    return entry
 
 
 def _shipped(*, holds: bool) -> list[Entry]:
