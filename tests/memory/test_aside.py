@@ -53,8 +53,19 @@ def test_closing_waits_for_what_has_begun_but_not_for_ever():
     assert Aside("idle").close(0)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_bug_shows_and_does_not_end_it(aside):
-    with pytest.raises(ZeroDivisionError):
-        aside.ask(lambda: 1 // 0, 5)
-    assert aside.ask(lambda: 2, 5) == 2
+    shown, seen = [], threading.Event()
+
+    def show(args):
+        shown.append(args.exc_type)
+        seen.set()
+
+    before, threading.excepthook = threading.excepthook, show
+    try:
+        with pytest.raises(ZeroDivisionError):
+            aside.ask(lambda: 1 // 0, 5)
+        assert aside.ask(lambda: 2, 5) == 2
+        assert seen.wait(5)
+    finally:
+        threading.excepthook = before
+    assert shown == [ZeroDivisionError]

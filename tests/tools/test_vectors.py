@@ -213,3 +213,17 @@ def test_all_of_it_is_there_in_the_next_process(tmp_path):
     spec = second.memory.store.definitions.get("own").spec
     assert (spec.metric, spec.links, spec.capacity) == ("ip", 24, 77)
     second.memory.close()
+
+
+def test_secrets_in_texts_are_blacked_out(tmp_path):
+    def blacken(text):
+        at = text.find("sk-123456")
+        return [(at, at + 9, "[secret]")] if at >= 0 else []
+
+    memory = Memory(tmp_path / "other", blacken=blacken)
+    call = {tool.spec.name: tool for tool in vector_tools(memory)}
+    for name in ("add_text", "add_chunked_text"):
+        args = {"index_name": "notes", "text": "the key sk-123456 opens it"}
+        asyncio.run(call[f"vector_db_{name}"].perform(args, Context("c", tmp_path, tmp_path)))
+    assert [d.text for d in memory.store.find("notes")] == ["the key [secret] opens it"] * 2
+    memory.close()
