@@ -5,17 +5,15 @@
 
 `expect` may also be `allow` or `ask`. `allow`: the shell entries in force (without it, the built-in ones; `[]` is
 none). `shell`: `posix` (without it), `cmd` or `powershell`. `setup`, made in a fresh directory: `{"dir"}`, `{"file",
-"content"}`, `{"symlink", "to"}`, `{"hardlink", "to"}`. `{TMP}` in any string is that directory, `cwd` is relative to
-it. `env`: HOME and RALPH_HOME. `requires`: programs, absolute paths, or `linux`; where one is absent the case is
-skipped.
+"content"}`, `{"symlink", "to"}`, `{"hardlink", "to"}`, each with `"mode"` (octal, as "600") where it matters; missing
+parents are made. `{TMP}` in any string is that directory, `cwd` is relative to it. `env`: HOME and RALPH_HOME.
+`requires`: one name or several of what the machine must have (see `ralph.policy.requires`), else the case is skipped.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from ralph.core.tools import ToolSpec
 from ralph.errors import ConfigError
 from ralph.policy.allowlist import Entry, built_in
 from ralph.policy.categories import stand_in
+from ralph.policy.requires import missing
 from ralph.policy.rules import Rules
 
 _EXPECTED = ("auto", "prompt", "deny", "ok", "allow", "ask")
@@ -82,8 +81,8 @@ def _case(line: str, where: str, number: int) -> Case:
 def run_cases(cases: Iterable[Case], specs: Mapping[str, ToolSpec] | None = None) -> Iterator[Outcome]:
     """Judge each case by itself; `specs` are the tools that are known, others are judged by their name."""
     for case in cases:
-        if missing := _missing(case.row):
-            yield Outcome(case.id, "", "", "", f"needs {missing}")
+        if absent := missing(case.row.get("requires")):
+            yield Outcome(case.id, "", "", "", f"needs {absent}")
             continue
         with tempfile.TemporaryDirectory(prefix="ralph-case-") as made:
             yield _outcome(case, str(Path(made).resolve()), specs or {})
@@ -95,15 +94,6 @@ def summary(outcomes: Iterable[Outcome]) -> dict[str, int]:
     failed = sum(not outcome.passed for outcome in kept)
     skipped = sum(bool(outcome.skipped) for outcome in kept)
     return {"total": len(kept), "passed": len(kept) - failed - skipped, "failed": failed, "skipped": skipped}
-
-
-def _missing(row: Mapping[str, Any]) -> str:
-    needed = row.get("requires") or ()
-    for name in (needed,) if isinstance(needed, str) else needed:
-        here = Path(name).exists() if name.startswith("/") else shutil.which(name) is not None
-        if not here and not (name == "linux" and sys.platform == "linux"):
-            return str(name)
-    return ""
 
 
 def _outcome(case: Case, root: str, specs: Mapping[str, ToolSpec]) -> Outcome:
@@ -162,8 +152,8 @@ def _filled(value: Any, root: str) -> Any:
 
 def _make(step: Mapping[str, str], root: str, case: str) -> None:
     kind = next((name for name in ("dir", "file", "symlink", "hardlink") if name in step), "")
-    if not kind:
-        raise ConfigError(f"case {case}: a set-up step makes a dir, file, symlink or hardlink")
+    if not kind or ("link" in kind and not isinstance(step.get("to"), str)):
+        raise ConfigError(f"case {case}: a set-up step makes a dir, a file, or a symlink or hardlink with its `to`")
     path = Path(root, step[kind])
     if not path.parent.resolve().is_relative_to(root):
         raise ConfigError(f"case {case}: its set-up would write outside its own directory")
@@ -176,3 +166,5 @@ def _make(step: Mapping[str, str], root: str, case: str) -> None:
         path.symlink_to(step["to"])
     else:
         path.hardlink_to(Path(root, step["to"]))
+    if "mode" in step and kind in ("dir", "file"):
+        path.chmod(int(str(step["mode"]), 8))

@@ -76,6 +76,19 @@ def test_rows_that_need_what_is_not_here_are_skipped_and_counted() -> None:
     assert summary(found) == {"total": 2, "passed": 1, "failed": 0, "skipped": 1}
 
 
+def test_a_set_up_gives_modes_and_makes_parents(tmp_path: Path) -> None:
+    step = {"file": "{TMP}/a/b/.env", "content": "x", "mode": "400"}
+    (one,) = outcomes({"command": "cat a/b/.env", "tool": "shell", "args": {"command": "cat a/b/.env"},
+                       "expect": "deny", "setup": [step, {"hardlink": "c/d", "to": "{TMP}/a/b/.env"}]})  # fmt: skip
+    assert one.passed
+
+
+@pytest.mark.parametrize("step", [{"symlink": "a"}, {"hardlink": "a"}, {"socket": "a"}, {}])
+def test_a_set_up_step_that_is_not_one_is_named(step: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="case x: a set-up step"):
+        outcomes({"id": "x", "tool": "read_file", "args": {"path": "a"}, "expect": "ok", "setup": [step]})
+
+
 @pytest.mark.parametrize(
     "line",
     ["{", "[]", "{}", '{"command": "ls"}', '{"command": "ls", "expect": "maybe"}', '{"tool": "x", "expect": "de"}',
