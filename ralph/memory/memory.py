@@ -25,8 +25,9 @@ from ralph.memory.index import VectorIndex
 from ralph.memory.prompt import PromptRecall
 from ralph.memory.recall import Found, Recall
 from ralph.memory.resemblance import Similar, similar
-from ralph.memory.rows import LONG_TERM, Document, Draft, IndexSpec
+from ralph.memory.rows import CONVERSATIONS, LONG_TERM, Document, Draft, IndexSpec
 from ralph.memory.store import FILE, Store
+from ralph.memory.words import STOP_WORDS, words_of
 
 GLOBAL = "global"
 IMPORTANCES = ("low", "normal", "high", "critical")
@@ -149,14 +150,23 @@ class Memory:
         if field == "scope":
             value = self.scope if value == "project" else value
         changed = self.store.update(document_id, **{"text" if field == "content" else field: value})
+        if field == "content":
+            self.store.purge()
         self.wake(document.index)
         return changed
 
     def forget(self, document_id: int) -> Document:
-        """Delete one document for good; returns what it was."""
+        """Delete one document for good, with all traces of its words in the database; returns what it was."""
         document = self.get(document_id)
         self.store.delete([document_id])
+        self.store.purge()
         return document
+
+    def said_in(self, text: str, most: int = 5) -> list[Document]:
+        """Turns of conversations that hold all the telling words of a text: where it may still stand."""
+        words = [word for word in dict.fromkeys(words_of(text)) if word not in STOP_WORDS]
+        found = self.store.search_text(CONVERSATIONS, words, every=True, limit=most)
+        return self.store.get_many([document_id for document_id, _ in found])
 
     def add(self, index: str, drafts: Iterable[Draft]) -> list[int]:
         """Store texts in an index of any kind, which is made when it is not there."""

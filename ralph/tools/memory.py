@@ -76,8 +76,13 @@ def memory_tools(memory: Memory) -> list[Tool]:
         if found is None or found.index not in (LONG_TERM, CONVERSATIONS):
             raise ToolError(f"there is no memory {memory_id}")
         memory.forget(memory_id)
-        body = {"success": True, "memory_id": memory_id, "message": f"Memory {memory_id} is deleted",
-                "deleted": {"type": found.type, "preview": _short(found.text, 50)}}  # fmt: skip
+        message = f"Memory {memory_id} is deleted"
+        body: dict[str, Any] = {"success": True, "memory_id": memory_id, "message": message,
+                                "deleted": {"type": found.type, "preview": _short(found.text, 50)}}  # fmt: skip
+        if turns := memory.said_in(found.text):
+            body["message"] = f"{message}; conversations still hold its words: forget those turns too if they must go"
+            body["said_in"] = [{"memory_id": turn.id, "session": turn.session, "preview": _short(turn.text, 50)}
+                               for turn in turns]  # fmt: skip
         return _output(body, f"forgot #{memory_id}: {_short(found.text, 60)}")
 
     return [_tool(_REMEMBER, remember), _tool(_RECALL, recall), _tool(_FORGET, forget)]
