@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Explain = Callable[[Question], list[str]]
 STOP = Answer(False, reason="the user ended the turn at this question", stop=True, error="aborted")
-_KEYS = "y once · n no · a always · r no, because… · ? details"
+_KEYS = "y once · n no · {always}r no, because… · ? details"
 _STYLE = re.compile("\x1b\\[[0-9;]*m")
 _REACH = {"session": "for this session", "project": "for this project, from now on", "user": "for good, everywhere"}
 _SCOPES = {"s": "session", "p": "project", "u": "user"}
@@ -90,8 +90,9 @@ class TerminalApprover:
     async def _ask(self, question: Question) -> Answer:
         width, _ = self._terminal.size()
         self._say(*self._card.short(question, width))
+        keys = _KEYS.format(always="" if question.judgement.remember is None else "a always · ")
         while True:
-            self._terminal.show(self._card.paint("1", f"  └ allow? {_KEYS} "))
+            self._terminal.show(self._card.paint("1", f"  └ allow? {keys} "))
             key = (await self._terminal.key()).lower()
             self._say(key if key in tuple("ynar?") else "")
             answer: Answer | None = None
@@ -113,7 +114,8 @@ class TerminalApprover:
 
     def _details(self, question: Question) -> list[str]:
         explained = [f"  {visible(line, keep='')}" for line in self._explain(question)]
-        return [*self._card.details(question), *(["", "  which rule decides:", *explained] if explained else [])]
+        width, _ = self._terminal.size()
+        return [*self._card.details(question, width), *(["", "  which rule decides:", *explained] if explained else [])]
 
     async def _always(self, question: Question) -> Answer | None:
         """Show the very rule before it is stored, and how long it would hold; None goes back to the question."""

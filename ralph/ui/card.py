@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from ralph.core.gate import Question, Rule
@@ -46,12 +47,9 @@ class Card:
         if len(diff) > SHORT:
             lines.append(self.paint("33", f"  … {len(diff) - SHORT} more lines: ? shows all"))
         lines += self._labelled("does", [self.paint(deed.colour, deed.text) for deed in self._deeds(question, SHOWN)])
-        danger = self.paint("31", "dangerous: ") if judgement.dangerous else ""
-        lines.append(f"  asks: {danger}{_because(judgement.rule)}")
-        lines.append(f"  rule: {self._always(question)}")
-        return lines
+        return lines + self._reasons(question, width, RULE)
 
-    def details(self, question: Question) -> list[str]:
+    def details(self, question: Question, width: int) -> list[str]:
         """Every argument whole, every path as resolved, every effect, the rule and where it is written."""
         call, judgement = question.call, question.judgement
         lines = [self.paint("1", f"{visible(call.name, keep='')}  ({question.spec.category}, {question.spec.origin})")]
@@ -65,8 +63,7 @@ class Card:
         lines += self._labelled("does", [self.paint(one.colour, one.text) for one in self._deeds(question, everything)])
         if judgement.argv is not None:
             lines.append(f"  one plain command, run without a shell: {self._seen(_json(judgement.argv))}")
-        lines.append(f"  asks: {_because(judgement.rule)}")
-        lines.append(f"  rule: {self._always(question, limit=None)}")
+        lines += self._reasons(question, width, None)
         if diff := self._diff(question):
             lines += ["", *(f"  {self._row(line, None)}" for line in diff)]
         return lines
@@ -88,11 +85,17 @@ class Card:
         facts = facts_of(question, self._cwd)
         return deeds(question.judgement.effects, Path(facts.cwd), self._cwd, programs_of(facts), most)
 
-    def _always(self, question: Question, limit: int | None = RULE) -> str:
-        """The exact rule an "always" would store, or why there is none."""
-        rule = question.judgement.remember
-        if rule is None:
-            return f"no always: {self.why_never(question)}"
+    def _reasons(self, question: Question, width: int, limit: int | None) -> list[str]:
+        """Why it is asked, and what an "always" would store: that to the letter, so it is not broken between words."""
+        judgement = question.judgement
+        first, *more = _wrapped("asks", f"{'dangerous: ' * judgement.dangerous}{_because(judgement.rule)}", width)
+        lines = [first.replace("dangerous:", self.paint("31", "dangerous:"), 1) if judgement.dangerous else first, *more]
+        if judgement.remember is None:
+            return lines + _wrapped("rule", f"no always: {self.why_never(question)}", width)
+        return [*lines, f"  rule: {self._always(judgement.remember, limit)}"]
+
+    def _always(self, rule: Mapping[str, Any], limit: int | None) -> str:
+        """The exact rule an "always" would store."""
         text = _json(rule)
         if limit is None or len(text) <= limit:
             return f"always would store {self._seen(text)}"
@@ -135,6 +138,12 @@ class Card:
         if width is not None:
             line = Line(line.kind, fitted(line.text, width - 3))
         return painted(line) if self._colour else plain(line)
+
+
+def _wrapped(label: str, text: str, width: int) -> list[str]:
+    """Broken between words, under each other."""
+    return wrap(text, max(width, 30), initial_indent=f"  {label}: ", subsequent_indent="  " + " " * (len(label) + 2),
+                break_on_hyphens=False)  # fmt: skip
 
 
 def _json(value: Any) -> str:

@@ -229,6 +229,8 @@ def test_there_is_no_always_where_no_rule_may_be(person):
     answer = answered(person, (ALLOW, "a"), ("no rule may cover", "y"), ask=ask)
     assert answer == Answer(True)
     assert "no rule may cover this call: one yes to python3 is not a yes to the next" in person.text
+    assert "y once · n no · r no, because…" in person.text
+    assert "a always" not in person.text
 
 
 def test_no_with_a_reason_reaches_the_model(person):

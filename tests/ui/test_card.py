@@ -22,7 +22,7 @@ def ask(tmp_path):
         assert judgement.verdict == "ask", judgement
         drawn = Card(work, colour=False)
         asked = Question(call, spec, judgement)
-        return drawn.short(asked, width) if part == "short" else drawn.details(asked)
+        return (drawn.short if part == "short" else drawn.details)(asked, width)
 
     card.work = work
     return card
@@ -62,13 +62,22 @@ def test_a_plain_command_shows_the_rule_an_always_would_store(ask):
     ],
 )
 def test_where_no_rule_may_be_the_reason_is_said(ask, command, why):
-    last = ask("shell", command=command)[-1]
+    last = ask("shell", command=command, width=400)[-1]
     assert last.startswith("  rule: no always: ")
     assert why in last
 
 
+def test_reasons_are_broken_between_words(ask):
+    lines = ask("write_file", path=".github/workflows/ci.yml", content="x", width=60)
+    start = next(number for number, line in enumerate(lines) if line.startswith("  asks: "))
+    assert all(len(line) <= 60 for line in lines)
+    assert lines[start + 1].startswith("        ")
+    said = " ".join(line.strip() for line in lines[start:])
+    assert "continuous integration runs it (rule sensitive, built in)" in said
+
+
 def test_files_that_run_later_have_no_always(ask):
-    last = ask("write_file", path=".git/hooks/pre-commit", content="x")[-1]
+    last = ask("write_file", path=".git/hooks/pre-commit", content="x", width=400)[-1]
     assert last.startswith("  rule: no always: ")
     assert last.endswith("git obeys it")
 
