@@ -89,7 +89,8 @@ class Card:
         """Why it is asked, and what an "always" would store: that to the letter, so it is not broken between words."""
         judgement = question.judgement
         first, *more = _wrapped("asks", f"{'dangerous: ' * judgement.dangerous}{_because(judgement.rule)}", width)
-        lines = [first.replace("dangerous:", self.paint("31", "dangerous:"), 1) if judgement.dangerous else first, *more]
+        first = first.replace("dangerous:", self.paint("31", "dangerous:"), 1) if judgement.dangerous else first
+        lines = [first, *more]
         if judgement.remember is None:
             return lines + _wrapped("rule", f"no always: {self.why_never(question)}", width)
         return [*lines, f"  rule: {self._always(judgement.remember, limit)}"]
