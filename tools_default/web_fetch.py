@@ -25,7 +25,7 @@ async def web_fetch(url: str, timeout: int = 30, *, ctx: Context) -> dict[str, A
     from ralph import __version__
     from ralph.errors import ToolError
     from ralph.net import NetworkError, WrongAnswer, fetch
-    from ralph.policy.network import check_hop, judge_url, overtly_local
+    from ralph.policy.network import check_hop, judge_url, overtly_local, redirect_problem
     from ralph.tools.page import MOST_TEXT, readable
 
     seconds = min(timeout, 120) if timeout > 0 else 30
@@ -34,12 +34,15 @@ async def web_fetch(url: str, timeout: int = 30, *, ctx: Context) -> dict[str, A
     if facts.problems:
         raise ToolError(f"{url}: {facts.problems[0]}")
     granted = frozenset({facts.origin}) if overtly_local(facts) else frozenset()  # who allowed the call could read it
+
+    def check(hop: str, addresses: tuple[str, ...]) -> None:
+        if problem := redirect_problem(url, hop):
+            raise ToolError(problem)
+        check_hop(hop, addresses, granted)
+
     headers = {"User-Agent": f"Ralph/{__version__}", "Accept": "text/html,text/markdown,text/*;q=0.9,*/*;q=0.5"}
     try:
-        fetched = await fetch(
-            url, headers=headers, timeout_s=seconds, max_bytes=4 * MOST_TEXT,
-            check=lambda hop, addresses: check_hop(hop, addresses, granted),
-        )  # fmt: skip
+        fetched = await fetch(url, headers=headers, timeout_s=seconds, max_bytes=4 * MOST_TEXT, check=check)
     except (NetworkError, WrongAnswer) as error:
         raise ToolError(f"cannot fetch {url}: {error}") from None
     if not 200 <= fetched.status < 300:

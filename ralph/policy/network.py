@@ -79,6 +79,18 @@ def _bare(url: UrlFacts) -> bool:
     return url.address is None and "." not in url.host
 
 
+def redirect_problem(asked: str, hop: str) -> str:
+    """Why a redirect is not followed: the call that was judged was for another host, or for an encrypted page."""
+    one, other = judge_url(asked), judge_url(hop)
+    if one.host.removeprefix("www.") != other.host.removeprefix("www."):
+        return f"{asked} redirects to another host: fetch {hop} if that is wanted"
+    if one.port != other.port and other.port not in _PORTS.values():
+        return f"{asked} redirects to another port: fetch {hop} if that is wanted"
+    if (one.scheme, other.scheme) == ("https", "http"):
+        return f"{asked} redirects to {hop}, which is not encrypted"
+    return ""
+
+
 def check_hop(url: str, addresses: Iterable[str], granted: frozenset[str] = frozenset()) -> None:
     """Raise ToolError unless every resolved address of this hop may be connected to.
 

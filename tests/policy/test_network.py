@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ralph.errors import ToolError
-from ralph.policy.network import check_hop, judge_url, overtly_local
+from ralph.policy.network import check_hop, judge_url, overtly_local, redirect_problem
 
 
 @pytest.mark.parametrize(
@@ -129,3 +129,22 @@ def test_every_address_that_is_not_public_is_refused(address: ipaddress.IPv4Addr
 def test_any_text_gets_an_answer(text: str) -> None:
     facts = judge_url("http://" + text)
     assert facts.problems or facts.host
+
+
+@pytest.mark.parametrize("hop", ["https://example.org/b", "https://www.example.org/", "https://EXAMPLE.org.:443/x"])
+def test_a_redirect_within_a_site_is_followed(hop: str) -> None:
+    assert redirect_problem("http://example.org/a", hop) == ""
+
+
+@pytest.mark.parametrize(
+    ("hop", "problem"),
+    [
+        ("https://example.org.evil.test/", "another host"),
+        ("https://notexample.org/", "another host"),
+        ("http://169.254.169.254/", "another host"),
+        ("https://example.org:8443/", "another port"),
+        ("http://example.org/", "not encrypted"),
+    ],
+)
+def test_a_redirect_elsewhere_is_a_call_of_its_own(hop: str, problem: str) -> None:
+    assert problem in redirect_problem("https://example.org/a", hop)

@@ -104,7 +104,7 @@ def test_a_page_nobody_can_convert_is_shown_as_it_is(site, tmp_path):
 
 @pytest.mark.parametrize(("url", "reason"), [
     ("{site}/none", "answered HTTP 404 Not Found"),
-    ("{site}/away", "169.254.169.254"),
+    ("{site}/away", "redirects to another host: fetch http://169.254.169.254"),
     ("ftp://127.0.0.1/", "only http:// and https://"),
     ("http://user:secret@127.0.0.1/", "user name or password"),
     ("http://127.0.0.1:1/", "cannot fetch http://127.0.0.1:1/"),
