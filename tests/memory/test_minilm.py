@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ralph.errors import RalphError, StoreError
 from ralph.memory.install import DIGESTS, check, convert, install
-from ralph.memory.minilm import WEIGHTS, MiniLM
+from ralph.memory.minilm import WEIGHTS, MiniLM, _gelu, _times, _Weights
 from ralph.memory.model import folder_of, installed, packaged
 from ralph.memory.tensors import read_tensors, write_tensors
 
@@ -128,3 +131,23 @@ def test_the_model_loads_in_a_fresh_process_with_numpy_alone(model_home):
     )
     done = subprocess.run([sys.executable, "-c", script, str(model_home)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "(1, 384) []"
+
+
+@given(
+    shape=st.sampled_from([(1152, 384), (384, 384), (1536, 384), (384, 1536), (6, 10), (7, 3)]),
+    tokens=st.integers(1, 80), seed=st.integers(0, 99),
+)  # fmt: skip
+@settings(max_examples=30, deadline=None)
+def test_products_in_pieces_are_whole_products(shape, tokens, seed):
+    dice = np.random.default_rng(seed)
+    stored = dice.integers(-127, 128, shape).astype(np.int8)
+    scale, bias = dice.random((2, shape[0], 1)).astype(np.float32)
+    state = dice.standard_normal((shape[1], tokens)).astype(np.float32)
+    expected = (stored * scale.astype(float)) @ state + bias
+    assert np.allclose(_times(_Weights(stored, scale, bias), state), expected, rtol=1e-4, atol=0.02)
+
+
+def test_the_activation_is_x_times_the_normal_distribution():
+    x = np.concatenate([np.linspace(-12, 12, 40_001), [0.0, -0.0, 90.0, -90.0]]).astype(np.float32)
+    expected = [float(v) * 0.5 * (1 + math.erf(float(v) / math.sqrt(2))) for v in x]
+    assert np.abs(_gelu(x[:, None].copy())[:, 0] - expected).max() < 1e-5
