@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ralph.errors import RalphError
 from ralph.memory import rows
-from ralph.memory.minilm import DIMENSION, NAME, MiniLM
+from ralph.memory.minilm import DIMENSION, MOST_TOKENS, NAME, MiniLM
 from ralph.memory.model import folder_of, installed, packaged
 from ralph.memory.people import embeddable, people_of
 from ralph.memory.remote import Remote
 from ralph.memory.store import Store, digest_of
 from ralph.memory.vectors import unpacked
+from ralph.memory.windows import embed_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 BATCH = 64
+READ = MOST_TOKENS - 6
+"""Word pieces of one part of a long text: its marks, and words that are read otherwise once cut, need some room."""
 
 
 class TextEmbedder(Protocol):
@@ -97,7 +100,7 @@ class Embedded:
         if self._model is None:
             assert self._trouble is not None
             raise self._trouble
-        return self._model.embed(texts)
+        return embed_whole(self._model.embed, texts, self._model.tokenizer.count, READ)
 
     def _ready(self) -> None:
         """Load once; what went wrong is told to everyone who asks for vectors."""
