@@ -37,7 +37,7 @@ def windows(text: str, count: Callable[[str], int], most: int) -> list[str]:
 def embed_whole(
     embed: Callable[[Sequence[str]], Floats], texts: Sequence[str], count: Callable[[str], int], most: int
 ) -> Floats:
-    """float32 rows [texts, dimension] of length one; long texts as the mean of their parts, which are of like length."""
+    """float32 rows [texts, dimension] of length one; a long text as the mean of its parts, which are of like length."""
     import numpy as np
 
     parts = [windows(text, count, most) for text in texts]
