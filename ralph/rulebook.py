@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,12 +18,14 @@ from ralph.policy.explain import as_lines, explain
 from ralph.policy.facts import Places
 from ralph.policy.grants import GrantFile, Grants
 from ralph.policy.lint import broken_examples
-from ralph.policy.protected import Protected
+from ralph.policy.protected import Protected, fold, protected_name
 from ralph.policy.rules import Asks, Rules
 from ralph.policy.secrets import Redactor, load_key
 from ralph.policy.taint import Finishing, Taint
 from ralph.sandbox.box import Sandbox, open_sandbox
 from ralph.sandbox.confinement import PRIVATE, Mode, confine
+from ralph.sandbox.guard import Guard
+from ralph.sandbox.survey import Kind
 from ralph.session.results import Cap
 
 GRANTS = "grants.json"
@@ -36,11 +37,25 @@ PRIVATE_PLACES = (
 )  # fmt: skip
 """Under the person's home: keys, tokens and what they typed or browsed."""
 SYSTEM_SECRETS = tuple(map(Path, ("/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/sudoers.d")))
-RUN_LATER = (
-    ".github", ".gitlab-ci.yml", ".circleci", ".husky", ".vscode", ".idea", ".envrc", ".mcp.json",
-    ".pre-commit-config.yaml",
-)  # fmt: skip
-"""What runs later or grants rights: readable in the sandbox, not writable where it exists."""
+RUN_LATER = frozenset({
+    ".github", ".gitlab-ci.yml", ".travis.yml", ".circleci", ".buildkite", ".woodpecker", ".woodpecker.yml",
+    ".drone.yml", ".appveyor.yml", ".ci", "azure-pipelines.yml", "bitbucket-pipelines.yml", "jenkinsfile",
+    ".husky", ".pre-commit-config.yaml", "lefthook.yml", ".gitmodules", ".gitconfig",
+    ".vscode", ".idea", ".zed", ".fleet", ".devcontainer", ".vim", ".vimrc", ".exrc", ".nvimrc", ".nvim.lua",
+    ".emacs.d", ".dir-locals.el",
+    ".mcp.json", ".claude", ".cursor", ".codex", ".gemini", ".continue", ".windsurf", ".kiro", ".aider.conf.yml",
+    "agents.md", "prompt.md",
+    ".envrc", "mise.toml", ".mise.toml", ".tool-versions", ".npmrc", ".yarnrc", ".yarnrc.yml", ".pypirc", ".condarc",
+    "pip.conf", "sitecustomize.py", "usercustomize.py",
+    ".profile", ".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".zshrc", ".zshenv",
+    ".zprofile", ".zlogin", ".zlogout", ".inputrc", ".xinitrc", ".xprofile",
+})  # fmt: skip
+"""Names, in lower case, of what runs later or grants rights: in the sandbox to be read, not to be changed or made.
+
+A build file or a test (Makefile, package.json, conftest.py) is not among them: to change those is the work itself.
+"""
+RUN_BY_GIT = frozenset({"hooks", "config", "config.worktree", "modules"})
+"""The same in a `.git`, which may not be made either, but is written to by every commit."""
 SEARCHES = frozenset({"grep", "egrep", "fgrep", "rg", "ag", "ack", "diff"})
 """Programs that read whole directories."""
 
@@ -100,18 +115,31 @@ def open_grants(place: Place) -> Grants:
 def make_sandbox(place: Place, config: Config, scratch: Path, *, private: bool, again: bool = False) -> Sandbox:
     """Probed, or remembered from this boot (unless `again`). `private`: with a /tmp of its own.
 
-    Hidden are Ralph's home, every protected file the workspace holds now, and the places of the person's keys.
+    Hidden are Ralph's home, every protected file the workspace holds when a child is started, and the places of the
+    person's keys.
     """
-    found = map(Path, Protected(str(place.home), str(place.cwd)).in_workspace())
-    protected = [path for path in found if not path.is_relative_to(place.home)]  # that is hidden as a whole
+    protected = Protected(str(place.home), str(place.cwd))
+
+    def protected_now() -> list[Path]:
+        found = map(Path, protected.in_workspace())
+        return [path for path in found if not path.is_relative_to(place.home)]  # that is hidden as a whole
+
     tilde = Path(place.env.get("HOME") or "/nonexistent")
-    hidden = [place.home, *protected, *(tilde / name for name in PRIVATE_PLACES), *SYSTEM_SECRETS]
+    hidden = [place.home, *(tilde / name for name in PRIVATE_PLACES), *SYSTEM_SECRETS]
     mode = cast(Mode, config.sandbox.mode)
     apart = PRIVATE if private else ()
     given = confine(mode, place.cwd, scratch, hidden=hidden, network=config.sandbox.network, private=apart)
-    later = (place.cwd / name for name in RUN_LATER)
-    given = replace(given, frozen=(*given.frozen, *(path for path in later if path.exists())))
-    return open_sandbox(given, place.home, again=again)
+    return open_sandbox(given, place.home, guard=Guard(given, kind_of, protected_now), again=again)
+
+
+def kind_of(directory: str, name: str) -> Kind:
+    """How the sandbox guards an entry of the workspace."""
+    folded = name.lower() if name.isascii() else fold(name)
+    if folded == ".git":
+        return "new"
+    if folded in RUN_LATER or (folded in RUN_BY_GIT and directory.endswith("/.git")):
+        return "frozen"
+    return "hidden" if protected_name(f"{directory.lower()}/{folded}") else ""
 
 
 def explained(rules: Rules, question: Question, width: int = 76) -> list[str]:

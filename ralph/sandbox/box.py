@@ -16,6 +16,7 @@ from typing import Any
 from ralph.sandbox import bubblewrap
 from ralph.sandbox.backends import BUBBLEWRAP, LANDLOCK, NONE, Backend
 from ralph.sandbox.confinement import Confinement, environment, footing, occupy, vacate, witness
+from ralph.sandbox.guard import Guard
 from ralph.sandbox.launch import Launched, plain
 from ralph.sandbox.nursery import Child, Nursery, fits
 from ralph.sandbox.report import Report, from_json, to_json
@@ -27,7 +28,8 @@ REMEMBERED, REMEMBERED_PRIVATE = "sandbox", "sandbox-private"
 class Sandbox:
     """`launch` is a Launch. `close` it when the session's children have ended."""
 
-    def __init__(self, given: Confinement, backend: Backend, report: Report) -> None:
+    def __init__(self, given: Confinement, backend: Backend, report: Report, guard: Guard | None = None) -> None:
+        self._guard = guard
         self.given, self.backend, self.report = given, backend, report
         self._occupied: list[Path] = []
         self._started = False
@@ -51,10 +53,12 @@ class Sandbox:
         if not self.backend.masks:
             kept["TMPDIR"] = str(self.given.scratch)  # /tmp is there but may not be written to
         start = self._start(tuple(argv), kept)
-        return Launched((*self._words, *argv), kept, witness(self.given), self._hint(), start)
+        after = self._guard.after if self._guard else str
+        return Launched((*self._words, *argv), kept, witness(self.given), self._hint(), start, after)
 
     def _settle(self) -> None:
         """Make the words anew when something they rest on is not as it was; finding them takes 1.5 ms."""
+        self.given = self._guard.before() if self._guard else self.given
         if self._footing == footing(self.given):
             return
         self.given.scratch.mkdir(parents=True, exist_ok=True)
@@ -101,6 +105,8 @@ class Sandbox:
         if self._nursery:
             self._nursery.close()
             self._nursery = None
+        if self._guard:
+            self._guard.after()
         if self._started:
             vacate(self.given, self._occupied)
         self._occupied, self._started, self._footing = [], False, ()
@@ -129,7 +135,7 @@ class Sandbox:
         }  # fmt: skip
 
 
-def open_sandbox(given: Confinement, home: Path, *, again: bool = False) -> Sandbox:
+def open_sandbox(given: Confinement, home: Path, *, guard: Guard | None = None, again: bool = False) -> Sandbox:
     """The best backend that works here, probed; within one boot of the machine the outcome is remembered in the home.
 
     again: probe although it is remembered (`ralph doctor`). A probe takes about 0.2 s.
@@ -145,7 +151,7 @@ def open_sandbox(given: Confinement, home: Path, *, again: bool = False) -> Sand
         if not report.fleeting:
             _remember(memory, key, report)
     chosen = next((backend for backend in (BUBBLEWRAP, LANDLOCK) if backend.name == report.backend), NONE)
-    return Sandbox(given, chosen, report)
+    return Sandbox(given, chosen, report, guard)
 
 
 def _check(given: Confinement, base: Path) -> Report:

@@ -26,7 +26,7 @@ def installed() -> bool:
 
 def words(given: Confinement) -> list[str]:
     """The command line up to the child's own words. One with a /tmp of its own lives long, so it is sealed."""
-    capability, seal = _SEALING if given.private else ([], [])
+    capability, seal = _SEALING if given.lasting else ([], [])
     view = ["--proc", "/proc", *_onto_itself("--ro-bind-try", _CONTROLS), *_view(given)]
     return [*_beginning(given), *capability, *view, "--", *seal]
 
@@ -34,7 +34,7 @@ def words(given: Confinement) -> list[str]:
 def variables(given: Confinement, env: Mapping[str, str]) -> dict[str, str]:
     """For `words`: while seal.py still has its capability, nothing may be loaded from a place the child can write."""
     libraries = "LD_LIBRARY_PATH"
-    aside = f"RALPH_{libraries}" if given.private else libraries
+    aside = f"RALPH_{libraries}" if given.lasting else libraries
     return {(aside if name == libraries else name): value for name, value in env.items()}
 
 

@@ -32,7 +32,8 @@ class Confinement:
     hidden: files and directories nobody inside may read or write; those that do not exist are passed over.
     reserved: names in the workspace that must neither be read, replaced nor come to be.
     frozen: readable, not writable, not replaceable. private: directories of which the child sees an empty one.
-    needed: what must stay readable although it lies in a hidden or private directory.
+    needed: what must stay readable although it lies in a hidden or private directory. kept: like frozen, but the
+    directories that lead there may be renamed.
     """
 
     mode: Mode
@@ -44,6 +45,12 @@ class Confinement:
     private: tuple[Path, ...] = ()
     needed: tuple[Path, ...] = ()
     network: bool = False
+    kept: tuple[Path, ...] = ()
+
+    @property
+    def lasting(self) -> bool:
+        """Its children live on between calls, which is why they have a /tmp of their own."""
+        return bool(self.private)
 
 
 def confine(
@@ -68,11 +75,12 @@ def environment(env: Mapping[str, str]) -> dict[str, str]:
 def occupy(given: Confinement) -> list[Path]:
     """Make an empty directory at every reserved or frozen name that is missing; returns those made.
 
+    Only for children that last: what others made is looked after when they have ended (see guard.py).
     A mount needs something to lie on. A directory, because git does not list empty ones, programs that look for a
     file pass over it, and removing it later (`vacate`) can never remove anything of value.
     """
     made: list[Path] = []
-    for path in (*given.reserved, *given.frozen) if given.mode == "workspace" else ():
+    for path in (*given.reserved, *given.frozen) if given.mode == "workspace" and given.lasting else ():
         if path in given.frozen and (path.parent == given.workspace or not path.parent.is_dir()):
             continue  # a repository that is not there needs no guarded hooks
         missing = [part for part in (path, *path.parents) if part.is_relative_to(given.workspace) and not _there(part)]
@@ -101,8 +109,8 @@ def hidden_places(given: Confinement) -> list[Path]:
 
 def frozen_places(given: Confinement) -> list[Path]:
     """Existing frozen paths. A link cannot be mounted on, so where one is a link its directory is frozen."""
-    parents = (path.parent if path.is_symlink() and path.parent != given.workspace else path for path in given.frozen)
-    return sorted({_real(path) for path in parents if path.exists()}, key=_depth)
+    parents = [path.parent if path.is_symlink() and path.parent != given.workspace else path for path in given.frozen]
+    return sorted({_real(path) for path in (*parents, *given.kept) if path.exists()}, key=_depth)
 
 
 def pinned_places(given: Confinement) -> list[Path]:
@@ -117,7 +125,7 @@ def pinned_places(given: Confinement) -> list[Path]:
 
 def witness(given: Confinement) -> tuple[object, ...]:
     """What each guarded name is now. A mask lies on a file, not on a name: a replaced file is no longer masked."""
-    guarded = [_identity(path) for path in (*given.reserved, *given.frozen)]
+    guarded = [_identity(path) for path in (*given.reserved, *given.frozen, *given.kept)]
     return (*guarded, *(_identity(path, filled=True) for path in given.hidden))
 
 

@@ -25,6 +25,8 @@ class Launched(NamedTuple):
 
     start: a quicker way to the same: called with the directory and whether error output is wanted, it starts the
     command in a child that was kept ready, confined as `argv` would be. None when there is none at the moment.
+
+    after: looks after what it left behind and says so; empty when there was nothing.
     """
 
     argv: tuple[str, ...]
@@ -32,10 +34,14 @@ class Launched(NamedTuple):
     witness: tuple[object, ...] = ()
     hint: str = ""
     start: Callable[[Path, bool], Child] | None = None
+    after: Callable[[], str] = str
 
     def hint_for(self, text: str) -> str:
-        """The hint, when what a program printed looks like the confinement's doing."""
-        return self.hint if self.hint and _REFUSED.search(text) else ""
+        """To be called when it has ended: the hint, when what it printed looks like the confinement's doing, and what
+        was done about files it should not have made.
+        """
+        refused = self.hint if self.hint and _REFUSED.search(text) else ""
+        return " ".join(filter(None, (refused, self.after())))
 
 
 Launch = Callable[[Sequence[str], Mapping[str, str]], Launched]

@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING
 
 from ralph.sandbox.backends import Backend
 from ralph.sandbox.confinement import FROZEN, RESERVED, Confinement, environment, occupy, vacate
+from ralph.sandbox.guard import Guard
 from ralph.sandbox.nursery import Nursery
 from ralph.sandbox.report import Report, Row
+from ralph.sandbox.survey import Kind
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -49,11 +51,15 @@ def probe(
     try:
         with _arena(like, base) as arena:
             made = occupy(arena.given) if backend.masks else []
+            guard = Guard(arena.given, arena.kind)
+            guard.before()
             command = [sys.executable, "-I", "-S", str(ATTEMPTS), arena.targets()]
             env = clean({"PATH": os.defpath, "RALPH_PROBE_SECRET": arena.secrets["variable"]})
             workspace = arena.given.workspace
             attack = _attack_from_nursery if ready else _attack
             output, problem, fleeting = attack(backend, arena.given, command, env)
+            if backend.masks and not like.lasting:  # of those that last, the masks alone must hold
+                guard.after()
             vacate(arena.given, made)
             if "ATTEMPTS DONE" not in output:
                 return Report(backend.name, problem=problem, fleeting=fleeting)
@@ -118,6 +124,9 @@ class _Arena:
     tcp: socket.socket
     udp: socket.socket
     local: socket.socket
+
+    def kind(self, directory: str, name: str) -> Kind:
+        return "hidden" if Path(directory, name) in self.given.reserved else ""
 
     def targets(self) -> str:
         """What the attacker is told: where things are, never what is in them."""

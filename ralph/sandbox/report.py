@@ -15,7 +15,7 @@ WHAT = {
     "links": "write outside through symbolic and hard links",
     "hidden": "read a hidden file",
     "replace": "replace, rename or link a protected file",
-    "create": "create a protected file that is missing",
+    "create": "leave a protected file where there was none",
     "git": "change git's hooks or configuration",
     "tcp": "connect by TCP",
     "udp": "send by UDP",

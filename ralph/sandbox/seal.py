@@ -11,8 +11,8 @@ import ctypes
 import os
 import sys
 
-LIBRARIES = "LD_LIBRARY_PATH"
-ASIDE = "RALPH_LD_LIBRARY_PATH"
+LIBRARIES = b"LD_LIBRARY_PATH"
+ASIDE = b"RALPH_LD_LIBRARY_PATH"
 """Where the child's library path waits meanwhile: nothing may be loaded from it as long as there is the capability."""
 _REC, _PRIVATE = 16384, 1 << 18
 _CAPABILITY_VERSION = 0x20080522
@@ -37,7 +37,7 @@ def main() -> None:
         seal()
     except OSError as error:
         sys.exit(f"the sandbox could not be set up: {error}")
-    env = {(LIBRARIES if name == ASIDE else name): value for name, value in os.environ.items()}
+    env = {(LIBRARIES if name == ASIDE else name): value for name, value in os.environb.items()}
     os.execvpe(sys.argv[1], sys.argv[1:], env)  # without a shell: the words as they were judged
 
 

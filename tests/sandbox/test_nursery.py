@@ -212,7 +212,6 @@ def test_a_protected_file_that_changed_is_masked_again_and_what_runs_goes_on(box
     async def whole() -> tuple[Ended, Ended, Ended]:
         running = asyncio.create_task(go(box, "sh", "-c", "sleep 0.3; echo done"))
         await asyncio.sleep(0.1)
-        secret.rmdir()
         secret.write_text("KEY=env-secret")
         meanwhile = await go(box, "cat", ".env", ready=False)
         wait_until_ready(box)
@@ -309,6 +308,7 @@ def test_words_that_are_not_text(box: Sandbox) -> None:
 
 
 def test_a_directory_out_of_reach_is_an_error(box: Sandbox) -> None:
+    (box.given.workspace / ".env").mkdir()
     launched = box.launch(["true"], ENV)
     ended = asyncio.run(run(launched.argv, cwd=box.given.workspace / ".env", env=launched.env, timeout=9,
                             scratch=box.given.scratch, say=print, start=launched.start))  # fmt: skip
