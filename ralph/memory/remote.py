@@ -7,12 +7,14 @@ or a list. The dimension is what the server sends.
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ralph.errors import ProviderError, ProviderErrorKind
+from ralph.memory.windows import embed_whole
 from ralph.net import Http, HttpError, NetworkError, Retrial, Retry, WrongAnswer
 
 if TYPE_CHECKING:
@@ -29,11 +31,18 @@ REST_S = 60.0
 OPENAI_MODEL = "text-embedding-3-small"
 LOCAL_MODEL = "Qwen3-Embedding-0.6B-Q8_0.gguf"
 _OPENAI_HOSTS = ("api.openai.com", "openai.azure.com", "api.groq.com")
-_KINDS: dict[int, ProviderErrorKind] = {401: "auth", 403: "auth", 404: "not_found", 413: "too_long", 429: "limit"}
+_LONGEST, SHORTEST = 24_000, 200
+"""Characters of a text that a server is sent at first, and whatever it refuses: its real limit is found by asking."""
+_TOO_LONG = re.compile(r"too (large|long)|context (length|size|window)|exceeds? the (maximum|limit)", re.IGNORECASE)
+_KINDS: dict[int, ProviderErrorKind] = {401: "auth", 403: "auth", 404: "not_found", 413: "too_long", 429: "limit",
+                                     501: "bad_request"}  # fmt: skip
 
 
 class Remote:
-    """A `TextEmbedder` over HTTP, with an event loop in a thread of its own: it may be asked from anywhere."""
+    """A `TextEmbedder` over HTTP, with an event loop in a thread of its own: it may be asked from anywhere.
+
+    A text the server calls too long is sent in parts, and so are all of its length from then on.
+    """
 
     def __init__(
         self, url: str, *, model: str = "", key: str = "", http: Http | None = None,
@@ -47,6 +56,7 @@ class Remote:
         self._loop: AbstractEventLoop | None = None
         self._lock = threading.Lock()
         self._dimension = 0
+        self._longest = _LONGEST
 
     @property
     def name(self) -> str:
@@ -73,6 +83,19 @@ class Remote:
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """float32 [texts, dimension], rows of length one. Raises ProviderError."""
+        longest = self._longest
+        try:
+            made = embed_whole(self._embed, texts, len, self._longest)
+        except ProviderError as error:
+            if error.kind == "too_long" and self._longest < longest:
+                return self.embed(texts)  # in shorter parts
+            self._resting_until = self._clock() + REST_S
+            raise
+        if texts:
+            self._dimension = made.shape[1]
+        return made
+
+    def _embed(self, texts: Sequence[str]) -> Floats:
         import asyncio
 
         import numpy as np
@@ -82,15 +105,14 @@ class Remote:
             batch = list(texts[first : first + BATCH])
             try:
                 rows += asyncio.run_coroutine_threadsafe(self._ask(batch), self._running()).result()
-            except ProviderError:
-                self._resting_until = self._clock() + REST_S
+            except ProviderError as error:
+                if error.kind == "too_long":
+                    self._longest = max(SHORTEST, min(self._longest, max(map(len, batch))) // 2)
                 raise
         matrix = np.asarray(rows, np.float32).reshape(len(texts), -1)
         lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
         if not np.isfinite(lengths).all() or not lengths.all():
             raise ProviderError("the embedding server sent a vector without direction", kind="broken", hint="try again")
-        if texts:
-            self._dimension = matrix.shape[1]
         return np.asarray(matrix / lengths, np.float32)
 
     def close(self) -> None:
@@ -118,8 +140,9 @@ class Remote:
                 if not isinstance(batch, Retry):
                     answer += "".join(event.data for event in batch)
         except HttpError as error:
-            kind = _KINDS.get(error.status, "bad_request" if error.status < 500 else "overloaded")
             said = error.body.decode("utf-8", "replace").strip()[:200]
+            kind = _KINDS.get(error.status, "bad_request" if error.status < 500 else "overloaded")
+            kind = "too_long" if _TOO_LONG.search(said) else kind
             raise ProviderError(
                 f"the embedding server answered {error.status}: {said or 'nothing more'}", kind=kind,
                 hint="check embedding_api_url, embedding_model and the key", status=error.status,

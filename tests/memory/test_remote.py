@@ -148,3 +148,28 @@ def test_the_usual_model_of_each_kind_of_server():
 ])  # fmt: skip
 def test_forms_that_local_servers_answer_in(answer):
     assert vectors_in(answer, 1) == [[1.0, 2.0]]
+
+
+def test_what_is_too_long_for_the_server_is_sent_in_parts():
+    def answer(body):
+        if max(map(len, body["input"])) > 900:
+            return 500, {"error": {"message": "input (400 tokens) is too large to process"}}
+        return 200, {"data": [{"index": n, "embedding": [text.count("a"), text.count("b")]}
+                              for n, text in enumerate(body["input"])]}  # fmt: skip
+
+    text = "a" * 2000 + " " + "b" * 2000
+    with server(answer) as (url, seen), remote(url) as made:
+        rows = made.embed(["ab", text])
+        assert rows[1] == pytest.approx([2**-0.5] * 2, abs=0.15)
+        assert made.available()
+        asked = len(seen)
+        made.embed([text])
+        assert len(seen) == asked + 1  # the limit is known by now
+
+
+def test_a_server_that_takes_nothing_at_all_ends_it():
+    with server(lambda _body: (413, {"error": "too large"})) as (url, _), remote(url) as made:
+        with pytest.raises(ProviderError, match="too large") as caught:
+            made.embed(["word " * 1000])
+        assert caught.value.kind == "too_long"
+        assert not made.available()
