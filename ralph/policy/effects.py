@@ -99,6 +99,9 @@ def _objection(argv: tuple[str, ...], reading: Reading, named: int) -> str:
             return finding.why
         if finding.kind in _CHANGES and finding.at >= named and not reading.work:  # as in `uniq a b`
             return f"{reading.program} mostly reads, and here it {_CHANGES[finding.kind]} {finding.target}"
+    further = [at for at in reading.targets if at >= named]
+    if further and len(further) < len(reading.targets):
+        return f"the entry does not name {argv[further[0]]!r}"
     if reading.work and reading.named > named:
         return f"{reading.program} {reading.work} something, and the entry does not name it"
     return ""

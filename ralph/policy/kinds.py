@@ -2,9 +2,10 @@
 
 A kind that is not in the code is a regular expression under "kinds" in programs.json, which must fit the whole word.
 `text` any; `read` a file or directory; `tree` one that is read with all that is in it; `ref` a revision or a file;
-`write` a file written, `delete` one removed, `into` one written as the ordinary work of an option; `near` a path that
-must lie in the working directory; `run` a program or script; `script` a script in the working directory; `host`,
-`secret`, `unknown` always those effects; `never`, `lost`, `shellscript` always an objection.
+`write` a file written, `delete` one removed, `into` one written as the ordinary work of an option, `chosen` one written
+that the entry must name; `near` a path that must lie in the working directory; `run` a program or script; `script` a
+script in the working directory; `host`, `secret`, `unknown` always those effects; `never`, `lost`, `shellscript` always
+an objection.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def value_of(kind: str, at: int, word: str) -> list[Finding]:
         return _less(at, word)
     if kind in ("read", "ref", "tree"):
         return _read(at, word, kind)
-    if kind in ("write", "into", "delete"):
+    if kind in ("write", "into", "delete", "chosen"):
         return _change(kind, at, word)
     if kind in ("near", "script"):
         why = "" if near(word) else f"{word!r} lies outside the working directory"
@@ -96,7 +97,9 @@ def _change(kind: str, at: int, word: str) -> list[Finding]:
     why = f"{word!r} lies outside the working directory"
     if near(word) or (re.match(r"/tmp/[^/]", word) and ".." not in word):
         why = runs_later(absolute(word)) or secret_path(word)
-    effect = "deletes" if kind == "delete" else "writes" if kind == "write" else "fills"
+    if kind == "chosen":
+        why = why or f"the entry does not name {word!r}"
+    effect = "deletes" if kind == "delete" else "fills" if kind == "into" else "writes"
     return [Finding(at, effect, word, why)]
 
 

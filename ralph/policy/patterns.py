@@ -61,6 +61,8 @@ def _shell(facts: Facts, shell: str) -> Mapping[str, Any] | None:
     if any(_leaves(effect, facts.cwd) for effect in report.effects):
         return None
     words = prefix(report.command.plain)
+    if words and report.reading and report.reading.targets:  # each of them is one more thing that is done
+        words = report.command.plain[: max(len(words), report.reading.targets[-1] + 1)]
     if not words or may_auto(report, words):
         return None  # it would not run unasked even with the rule: a rule that cannot fire must not be offered
     return {"tool": "shell", "command": list(words), "shell": shell}

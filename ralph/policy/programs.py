@@ -9,8 +9,9 @@ OPTIONS, in words: `-abc` short flags; `-n:int` and `--lines:int` take a value o
 number as an option; `$name` inserts the list of that name under "sets". Marks: `@single` long options have one dash;
 `@bundle` the first word may be a bundle of short flags without its dash; `@rest` options end at the first operand;
 `@loose` there are no options; `@nodash` `--` is not known; `@some` an operand is needed; `@lists` without
-an option that lists, an operand is made; `@has -e -f` with one of these
-options the first operand's kind falls away. A line `never EFFECT` always asks.
+an option that lists, an operand is made; `@saves` without an option that says where, an operand is saved under a name
+of its own choosing; `@has -e -f` with one of these options the first operand's kind falls away. A line `never EFFECT`
+always asks.
 OPERANDS: kinds in order; `?` may be missing, `*` any number. WORK: what the program does beside reading (writes,
 deletes, executes, contacts, history), which an allowlist entry for it covers; with `!` only an entry that names it down
 to this sub-command.
@@ -36,6 +37,7 @@ class Reading:
     """A command's words against the table. `work`: its ordinary effect; an entry must have `named` words to cover it.
 
     `program`: the words that name program and sub-command. `only_words`: its operands are text, it looks at no file.
+    `targets`: the places of the words that each name one more piece of work, as in `make lint deploy`.
     """
 
     tabled: bool
@@ -44,6 +46,7 @@ class Reading:
     named: int = 1
     only_words: bool = False
     findings: list[Finding] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)
 
     def unknown(self, at: int, why: str) -> None:
         self.findings.append(Finding(at, "unknown", "", why))
@@ -100,7 +103,7 @@ def judge(argv: tuple[str, ...]) -> Reading:
 def _without_sub_command(argv: tuple[str, ...], depth: int, at: int, own: Line, reading: Reading) -> None:
     """No sub-command that is known: the program's own line decides, when it has one."""
     if own.given:
-        reading.findings = []
+        reading.findings, reading.targets = [], []
         _read(argv, depth, own, reading)
         _settle(reading, own, depth)
     else:
@@ -185,6 +188,8 @@ _ASKS_ONLY = {"--version", "--help", "-V", "-v", "-h", "-VV", "--check", "-c", "
 
 
 _LISTS = {"-l", "--list", "-n", "--contains", "--no-contains", "--merged", "--no-merged", "--points-at"}
+_SAYS_WHERE = {"-O", "--output-document", "--spider"}
+_TARGETS = ("target", "mvngoal", "session")  # kinds
 
 
 def _operands(operands: list[tuple[int, str]], line: Line, reading: Reading, seen: set[str]) -> None:
@@ -192,6 +197,9 @@ def _operands(operands: list[tuple[int, str]], line: Line, reading: Reading, see
     if "@lists" in line.marks and operands and not seen & _LISTS:
         at, word = operands[0]
         reading.findings.append(Finding(at, "history", reading.program, f"{reading.program} makes {word!r}"))
+    if "@saves" in line.marks and not seen & _SAYS_WHERE:
+        for at, word in operands:
+            reading.findings.append(Finding(at, "writes", "", f"{reading.program} names a file after {word!r}"))
     if seen & line.has and kinds:
         del kinds[0]
     if kinds and kinds[-1][-1] not in "*?" and len(kinds) > 1 and kinds[0][-1] == "*":  # sources, then a target
@@ -204,6 +212,12 @@ def _operands(operands: list[tuple[int, str]], line: Line, reading: Reading, see
             reading.unknown(at, f"{reading.program} is not known to take the operand {word!r}")
         else:
             reading.findings += value_of(kind.rstrip("*?"), at, word)
+            _target(kind.rstrip("*?"), at, word, reading)
+
+
+def _target(kind: str, at: int, word: str, reading: Reading) -> None:
+    if kind in _TARGETS and "=" not in word:
+        reading.targets.append(at)
 
 
 def _option(argv: tuple[str, ...], at: int, line: Line, reading: Reading, seen: set[str]) -> int:
@@ -249,6 +263,7 @@ def _valued(
     if len(texts) < len(wanted):
         reading.unknown(at, f"{reading.program} {name} lacks its value")
     for place, (kind, text) in enumerate(zip(wanted, texts, strict=False)):
+        _target(kind, after - len(wanted) + place, text, reading)
         for found in value_of(kind, after - len(wanted) + place, text):
             does = f"{reading.program} {name} {found.kind} {text!r}" if found.kind not in _QUIET else ""
             beyond = found.why or does

@@ -122,3 +122,13 @@ def test_a_typical_judgement_costs_less_than_two_milliseconds() -> None:
         for entry in row["allow"]:
             may_auto(report(row["command"], "/nowhere"), tuple(entry))
     assert (time.process_time() - started) / len(_ROWS) < 0.002
+
+
+@pytest.mark.parametrize(
+    ("text", "entry", "allowed"),
+    [("make lint deploy", "make", True), ("make lint deploy", "make lint", False),
+     ("make lint deploy", "make lint deploy", True), ("make -s lint", "make -s", True),
+     ("make lint V=1", "make lint", True)],
+)  # fmt: skip
+def test_an_entry_that_names_a_target_covers_no_other(text: str, entry: str, allowed: bool) -> None:
+    assert (may_auto(report(text, shell="posix"), tuple(entry.split())) == "") is allowed

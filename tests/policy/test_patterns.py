@@ -121,3 +121,14 @@ def test_no_rule_is_offered_for_what_leaves_through_a_link(tmp_path: Path, comma
 
     assert remembered("near") is not None
     assert remembered("link") is None
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("make -j4 lint docs", ["make", "-j4", "lint", "docs"]), ("make lint V=1 docs", ["make", "lint", "V=1", "docs"]),
+     ("make lint V=1", ["make", "lint"]), ("gradle test", ["gradle", "test"])],
+)  # fmt: skip
+def test_every_target_of_a_build_is_in_the_rule(tmp_path: Path, command: str, words: list[str]) -> None:
+    policy = Rules(cwd=str(tmp_path), home=str(tmp_path / "h"))
+    call = ToolCall("1", "shell", {"command": command})
+    assert policy.judge(call, stand_in("shell")).remember == {"tool": "shell", "command": words, "shell": "posix"}

@@ -13,8 +13,8 @@ from ralph.policy.programs import _line, judge
 from ralph.policy.tables import table
 
 _EFFECTS = {"reads", "writes", "deletes", "executes", "contacts", "secret", "history", "unknown"}
-_MARKS = {"@single", "@bundle", "@rest", "@loose", "@nodash", "@some", "@has", "@lists"}
-_CODED = {"text", "read", "ref", "write", "into", "delete", "move", "near", "script", "less", "tree"}
+_MARKS = {"@single", "@bundle", "@rest", "@loose", "@nodash", "@some", "@has", "@lists", "@saves"}
+_CODED = {"text", "read", "ref", "write", "into", "delete", "chosen", "near", "script", "less", "tree"}
 
 
 def _lines(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -83,3 +83,12 @@ def test_options_are_read_in_every_spelling(command: str, effects: set[str]) -> 
     assert reading.tabled
     found = {finding.kind for finding in reading.findings} | ({reading.work} if reading.work == "writes" else set())
     assert found == effects
+
+
+@pytest.mark.parametrize(
+    ("text", "targets"),
+    [("make -j4 lint V=1 deploy", [2, 4]), ("make", []), ("mvn -q test install", [2, 3]), ("tox -e a -e b", [2, 4]),
+     ("nox --session=a -s b", [1, 3]), ("git status a", [])],
+)  # fmt: skip
+def test_pieces_of_work_are_told_from_options_and_settings(text: str, targets: list[int]) -> None:
+    assert judge(tuple(text.split())).targets == targets
