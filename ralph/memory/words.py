@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _STOP_WORDS = """
 a about above actually after again against all also am an and any anyone anything are aren around as at be been before
@@ -61,6 +62,7 @@ def alike(word: str) -> tuple[str, ...]:
     return tuple(sorted(_ALIKE.get(word, set()) - {word}))
 
 
+@lru_cache(8_192)
 def stem(word: str) -> str:
     """A rough stem, for comparing words in memory; the full text has its own (Porter's)."""
     for ending in _ENDINGS:
