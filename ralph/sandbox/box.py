@@ -106,7 +106,7 @@ class Sandbox:
             self._nursery.close()
             self._nursery = None
         if self._guard:
-            self._guard.after()
+            self._guard.close()
         if self._started:
             vacate(self.given, self._occupied)
         self._occupied, self._started, self._footing = [], False, ()

@@ -54,6 +54,11 @@ class Guard:
         self._running = False
         return told
 
+    def close(self) -> None:
+        """What was made since the last child ended is the person's."""
+        if self._running:
+            self.after()
+
     def _extended(self, now: dict[str, Found]) -> Confinement:
         self._known = now.copy()
         found = now.values()

@@ -16,6 +16,7 @@ from ralph.errors import ToolError
 from ralph.sandbox.launch import Launch, Launched, plain
 from ralph.tools.capture import Capture, Live
 from ralph.tools.process import Group, Stream, signal_name
+from ralph.tools.still import halt, resume
 
 WORKER = Path(__file__).with_name("python_worker.py")
 LONGEST_CODE = 1 << 20
@@ -45,6 +46,19 @@ class _Child:
     socket: socket.socket
     words: tuple[str, ...]
     launched: Launched
+    halted: bool = False
+
+    def halt(self) -> bool:
+        """Nothing that runs in a sandbox may act until the next call: what happens meanwhile is the person's doing."""
+        if not self.launched.hint or self.group.exited.done():
+            return True
+        self.halted = True
+        return halt(self.group.popen.pid)
+
+    def resume(self) -> None:
+        if self.halted:
+            resume(self.group.popen.pid)
+            self.halted = False
 
     @property
     def usable(self) -> bool:
@@ -97,6 +111,7 @@ class Interpreter:
         try:
             child = await self._ready(ctx)
             note, self._lost = self._lost, ""
+            child.resume()
             result = await self._exchange(child, code, timeout, ctx)
         except BaseException:
             await self.close()
@@ -173,6 +188,8 @@ class Interpreter:
             for capture, live in zip(captures, lives, strict=True):
                 capture.close()
                 live.close()
+        if not child.halt():
+            await self._drop("what it had started could not be made to stand still")
         exception = reply.get("exception")
         hint = child.launched.hint_for(f"{exception or ''} {captures[1].text}")
         return {

@@ -169,6 +169,47 @@ def test_the_python_tool(tmp_path: Path) -> None:
     assert tree(place) == ["good", "sub/.env"]
 
 
+LATER = """
+import subprocess, sys, threading, time
+def write(name):
+    time.sleep(0.3)
+    open(name, "w").write("evil")
+threading.Thread(target=write, args=(".envrc",)).start()
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.3); open('.mcp.json', 'w')"], start_new_session=True)
+"""
+
+
+def test_what_the_python_tool_left_running_waits_for_its_next_call(tmp_path: Path) -> None:
+    box = boxed(kind(tmp_path))
+    interpreter = Interpreter(box.launch)
+    place = box.given.workspace
+    ctx = Context("c", place, box.given.scratch, ENV)
+
+    async def whole() -> None:
+        try:
+            assert (await interpreter.run(LATER, 9, ctx))["success"]
+            await asyncio.sleep(0.6)
+            assert tree(place) == []
+            (place / ".vscode").mkdir()
+            (place / ".vscode/mine").touch()
+            again = await interpreter.run("time.sleep(0.4)", 9, ctx)
+            assert again["success"] or "NameError" in again["exception"]
+            assert ".vscode" not in again.get("sandbox", "")
+        finally:
+            await interpreter.close()
+            box.close()
+
+    asyncio.run(whole())
+    assert tree(place) == [".vscode/mine"]
+
+
+def test_what_the_person_made_since_stays_at_the_end(box: Sandbox) -> None:
+    sh(box, "true")
+    (box.given.workspace / ".envrc").write_text("mine")
+    box.close()
+    assert tree(box.given.workspace) == [".envrc"]
+
+
 def test_another_file_system_or_no_rights(tmp_path: Path) -> None:
     """Where it cannot leave its directory it gets another name there."""
     (tmp_path / "top/sub").mkdir(parents=True)
