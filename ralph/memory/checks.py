@@ -11,6 +11,9 @@ from ralph.errors import StoreError
 from ralph.memory.rows import Draft
 
 LONGEST = 32_000_000  # characters of one text; SQLite itself ends at a thousand million bytes
+LONGEST_MEMORY = 10_000
+"""Characters of one memory; what is longer is a document."""
+IMPORTANCES = ("low", "normal", "high", "critical")
 _TEXTS = ("text", "type", "source", "importance", "scope", "session", "about")
 
 
@@ -30,6 +33,16 @@ def checked(draft: Draft, *, has_vector: bool) -> Draft:
     if draft.created is not None and not isfinite(draft.created):
         raise StoreError(f"{draft.created} is not a time")
     return draft
+
+
+def check_memory(content: str, importance: str) -> None:
+    if not content:
+        raise StoreError("there is nothing to remember: the content is empty")
+    if len(content) > LONGEST_MEMORY:
+        hint = "keep the facts it holds, or store it as a document"
+        raise StoreError(f"a memory holds {LONGEST_MEMORY:,} characters at most, not {len(content):,}", hint=hint)
+    if importance not in IMPORTANCES:
+        raise StoreError(f"importance cannot be {importance!r}", hint=f"choose one of {', '.join(IMPORTANCES)}")
 
 
 def as_json(metadata: Mapping[str, Any]) -> str:

@@ -20,29 +20,32 @@ from typing import Any
 from ralph.core.events import Event, Notice
 from ralph.errors import RalphError, StoreError
 from ralph.memory import why
+from ralph.memory.aside import Aside, Late
+from ralph.memory.checks import IMPORTANCES, check_memory
 from ralph.memory.embed import TextEmbedder, catch_up, identity
 from ralph.memory.index import VectorIndex
+from ralph.memory.people import embeddable, people_of
 from ralph.memory.prompt import PromptRecall
 from ralph.memory.recall import Found, Recall
-from ralph.memory.resemblance import Similar, similar
-from ralph.memory.rows import CONVERSATIONS, LONG_TERM, Document, Draft, IndexSpec
+from ralph.memory.resemblance import Similar, opposed, similar
+from ralph.memory.rows import LONG_TERM, Document, Draft, IndexSpec, Vector
 from ralph.memory.store import FILE, Store
-from ralph.memory.words import STOP_WORDS, words_of
 
 GLOBAL = "global"
-IMPORTANCES = ("low", "normal", "high", "critical")
-LONGEST = 10_000
-"""Characters of one memory; what is longer is a document."""
 FIELDS = ("type", "source", "importance", "scope", "content")
 """What a person may edit."""
 Blacken = Callable[[str], Sequence[tuple[int, int, str]]]
 _ALL = ""  # in place of the name of an index
+_QUICK = 1.0  # seconds that remembering waits for a vector
 _PATIENCE = 0.5  # seconds that closing waits for a batch of vectors
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """`document`: what is stored now, or already was; None when nothing was because of `similar`."""
+    """`document`: what is stored now, or already was; None when nothing was because of `similar`.
+
+    Where it was stored, `similar` are memories that perhaps say otherwise.
+    """
 
     document: Document | None
     stored: bool
@@ -72,6 +75,7 @@ class Memory:
         self._wanting: set[str] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._quick = Aside("memory: quick")
         self._worker: threading.Thread | None = None
 
     def start(self) -> None:
@@ -104,9 +108,15 @@ class Memory:
         found = () if keep_both else tuple(similar(self.store, draft.text, tuple({GLOBAL, draft.scope})))
         if found:
             return Remembered(found[0].document if found[0].relation == "duplicate" else None, False, found)
-        [document_id] = self.store.add(LONG_TERM, [draft])
+        vector = self._vector(draft)
+        maker = identity(self.embedder) if self.embedder and vector is not None else None
+        ours = maker is not None and self.store.definitions.get(LONG_TERM).spec.embedder == maker
+        odd: tuple[Similar, ...] = ()
+        if vector is not None and ours and not keep_both:
+            odd = opposed(self.store, self.index(LONG_TERM), vector, draft)
+        [document_id] = self.store.add(LONG_TERM, [replace(draft, vector=vector)], embedder=maker)
         self.wake(LONG_TERM)
-        return Remembered(self.get(document_id), True)
+        return Remembered(self.get(document_id), True, odd)
 
     def recall(
         self, query: str, k: int = 5, *, index: str = LONG_TERM, threshold: float = 0.0, everywhere: bool = False
@@ -161,12 +171,6 @@ class Memory:
         self.store.delete([document_id])
         self.store.purge()
         return document
-
-    def said_in(self, text: str, most: int = 5) -> list[Document]:
-        """Turns of conversations that hold all the telling words of a text: where it may still stand."""
-        words = [word for word in dict.fromkeys(words_of(text)) if word not in STOP_WORDS]
-        found = self.store.search_text(CONVERSATIONS, words, every=True, limit=most)
-        return self.store.get_many([document_id for document_id, _ in found])
 
     def add(self, index: str, drafts: Iterable[Draft]) -> list[int]:
         """Store texts in an index of any kind, which is made when it is not there."""
@@ -233,6 +237,7 @@ class Memory:
         """Stop the background work (it is resumed next time) and let go of the files."""
         self._stop.set()
         idle = self.settled(_PATIENCE)
+        self._quick.close(_PATIENCE)
         for opened in self._indices.values():
             opened.close()
         self.finder.close()
@@ -256,19 +261,26 @@ class Memory:
                 self.trouble = str(error)
 
     def _draft(self, content: str, type: str, source: str, importance: str, scope: str) -> Draft:
-        if not content:
-            raise StoreError("there is nothing to remember: the content is empty")
-        if len(content) > LONGEST:
-            hint = "keep the facts it holds, or store it as a document"
-            raise StoreError(f"a memory holds {LONGEST:,} characters at most, not {len(content):,}", hint=hint)
-        if importance not in IMPORTANCES:
-            raise StoreError(f"importance cannot be {importance!r}", hint=f"choose one of {', '.join(IMPORTANCES)}")
+        check_memory(content, importance)
         self._refuse_secret(content)
         said = " ".join(self.said.split())[:500]
         metadata: Mapping[str, Any] = {"said": said} if said and not self.secret(said) else {}
         scope = self.scope if scope == "project" else GLOBAL
         return Draft(content, type[:60], source[:200] or "conversation", importance, scope, self.session,
                      metadata=metadata)  # fmt: skip
+
+    def _vector(self, draft: Draft) -> Vector | None:
+        """Its vector, if the embedder is there and quick: what takes longer is done in the background."""
+        embedder = self.embedder
+        if embedder is None or not embedder.available():
+            return None
+        text = embeddable(draft.text, people_of(draft.metadata))
+        try:
+            [vector] = self._quick.ask(lambda: embedder.embed([text]), _QUICK)
+        except (Late, RalphError):
+            return None
+        made: Vector = vector
+        return made
 
     def _refuse_secret(self, text: str) -> None:
         if kind := self.secret(text):

@@ -1,19 +1,24 @@
 """Is this known already? A new memory against those that share its rarest words: the same again, or at odds with one.
 
-Words only, so it costs a look-up and needs no embedder. It reports; what becomes of it is the caller's matter.
+That needs words only and costs a look-up. What says the same in other words is found by its vector, and then looked at
+for another number, date, name or a `not`. It reports; what becomes of it is the caller's matter.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import combinations
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ralph.memory.rows import LONG_TERM, Document, Where
+from ralph.memory.rows import CONVERSATIONS, LONG_TERM, Document, Draft, Vector, Where
 from ralph.memory.store import Store
 from ralph.memory.words import STOP_WORDS, stem, words_of
+
+if TYPE_CHECKING:
+    from ralph.memory.index import VectorIndex
 
 Relation = Literal["duplicate", "contradiction", "refinement", "overlap"]
 
@@ -24,6 +29,15 @@ _LOOKED_AT = 400
 _CLOSE = 0.6  # share of common words from which two texts speak of the same thing
 _SAME = 0.8
 _NEGATIONS = frozenset({"not", "no", "never", "nor", "t", "cannot", "without", "nobody", "nothing", "none"})
+_MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+_FIGURE = re.compile(
+    rf"[\w.+-]+@[\w.-]+\w|\d{{1,2}}\.? +{_MONTH}\b|\b{_MONTH} +\d{{1,2}}\b|\b{_MONTH}\b"
+    r"|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b|\d+(?:[.:,/-]\d+)*(?: ?[ap]m\b)?"
+)
+_NAME = re.compile(r"(?<!^)(?<![.!?] )\b[A-Z][\w+#]*")  # not at the beginning, where every word is written so
+_NEAREST = 5
+NEAR = 0.7
+"""Cosine from which two texts speak of the same thing, by all-MiniLM-L6-v2 on short statements."""
 _LONGEST = 60
 """Content words; longer texts are told apart by their digest alone."""
 
@@ -58,6 +72,29 @@ def similar(store: Store, text: str, scopes: tuple[str, ...]) -> list[Similar]:
     return sorted(related, key=lambda item: order.index(item.relation))
 
 
+def opposed(store: Store, index: VectorIndex, vector: Vector, draft: Draft) -> tuple[Similar, ...]:
+    """Of the memories nearest to a draft's vector, those that seem to say otherwise: often, not always."""
+    near = [document_id for document_id, distance in index.search(vector, _NEAREST) if distance <= 1 - NEAR]
+    return tuple(Similar(document, "contradiction") for document in store.get_many(near)
+                 if document.scope in ("global", draft.scope) and at_odds(draft.text, document.text))  # fmt: skip
+
+
+def said_in(store: Store, text: str, most: int = 5) -> list[Document]:
+    """Turns of conversations that hold all the telling words of a text: where it may still stand."""
+    words = [word for word in dict.fromkeys(words_of(text)) if word not in STOP_WORDS]
+    found = store.search_text(CONVERSATIONS, words, every=True, limit=most)
+    return store.get_many([document_id for document_id, _ in found])
+
+
+def at_odds(new: str, old: str) -> bool:
+    """Whether two texts about the same differ in a value: a number, date, address or name, or in a `not`."""
+    mine, theirs = words_of(new), words_of(old)
+    if not mine or not theirs or _other_subject(mine, theirs):
+        return False
+    another = any(_differ(kind(new), kind(old)) for kind in (_figures, _names))
+    return another or _negated(new) != _negated(old)
+
+
 def compare(new: str, old: str) -> Relation | None:
     """What `new` is to `old`; None when they are about different things."""
     left, right = _content(new), _content(old)
@@ -86,6 +123,27 @@ def _one_value_differs(left: list[str], right: list[str]) -> bool:
     _, low, high, _, _ = changes[0]
     kept = len(left) - (high - low)
     return low > 0 and kept >= 2 and kept >= _CLOSE * max(len(left), len(right))
+
+
+def _other_subject(left: list[str], right: list[str]) -> bool:
+    """Both begin with a word of weight that the other does not have at all: Alice here, Bob there."""
+    if left[0] in STOP_WORDS or right[0] in STOP_WORDS:
+        return False
+    return stem(left[0]) not in map(stem, right) and stem(right[0]) not in map(stem, left)
+
+
+def _differ(left: set[str], right: set[str]) -> bool:
+    """One value here and another there, or one of several: where all of several differ, it is something else."""
+    return bool(left - right and right - left) and (len(left) == len(right) == 1 or bool(left & right))
+
+
+def _figures(text: str) -> set[str]:
+    found = {" ".join(figure.lower().split()) for figure in _FIGURE.findall(text)}
+    return {figure.removesuffix("s") if figure.endswith("days") else figure for figure in found}
+
+
+def _names(text: str) -> set[str]:
+    return {name.lower() for name in _NAME.findall(_FIGURE.sub(" ", text))} - STOP_WORDS
 
 
 def _content(text: str) -> list[str]:

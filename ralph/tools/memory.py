@@ -9,9 +9,10 @@ from typing import Any
 
 from ralph.core.tools import Context, Output, Tool, ToolSpec
 from ralph.errors import RalphError, ToolError
-from ralph.memory.memory import IMPORTANCES, Memory, Remembered
+from ralph.memory.checks import IMPORTANCES
+from ralph.memory.memory import Memory, Remembered
 from ralph.memory.recall import HYBRID, Found, Hit
-from ralph.memory.resemblance import Similar
+from ralph.memory.resemblance import Similar, said_in
 from ralph.memory.rows import CONVERSATIONS, LONG_TERM
 from ralph.tools.documents import document_tools
 from ralph.tools.vectors import vector_tools
@@ -79,7 +80,7 @@ def memory_tools(memory: Memory) -> list[Tool]:
         message = f"Memory {memory_id} is deleted"
         body: dict[str, Any] = {"success": True, "memory_id": memory_id, "message": message,
                                 "deleted": {"type": found.type, "preview": _short(found.text, 50)}}  # fmt: skip
-        if turns := memory.said_in(found.text):
+        if turns := said_in(memory.store, found.text):
             body["message"] = f"{message}; conversations still hold its words: forget those turns too if they must go"
             body["said_in"] = [{"memory_id": turn.id, "session": turn.session, "preview": _short(turn.text, 50)}
                                for turn in turns]  # fmt: skip
@@ -117,6 +118,9 @@ def _remembered(done: Remembered) -> Output:
     known = f"Known already as memory {document.id}; nothing added"
     message = f"Stored as memory {document.id}" if done.stored else known
     body = {"success": True, "memory_id": document.id, "message": message, "metadata": metadata}
+    if done.stored and done.similar:
+        body["message"] = f"{message}; it may contradict what was stored before: forget whichever no longer holds"
+        body["similar"] = [_similar(item) for item in done.similar]
     if not done.stored:
         body["duplicate"] = True
         body["content"] = document.text

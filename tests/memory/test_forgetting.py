@@ -8,6 +8,7 @@ from ralph.core.messages import Message, Text
 from ralph.memory.conversations import Conversations
 from ralph.memory.index import VectorIndex
 from ralph.memory.memory import Memory
+from ralph.memory.resemblance import said_in
 from ralph.memory.rows import LONG_TERM, Draft
 from ralph.memory.store import Store
 from ralph.memory.why import noted
@@ -78,10 +79,10 @@ def test_only_what_quotes_it_leaves_the_note_of_the_last_turn(memory):
 def test_where_it_was_said_is_told(memory):
     history = [Message("user", (Text(f"Remember this: {SECRET}!"),)), Message("assistant", (Text("Zebulon? Sure."),))]
     Conversations(memory.store).record("s-1", history, "global")
-    [turn] = memory.said_in(SECRET)
+    [turn] = said_in(memory.store, SECRET)
     assert (turn.session, turn.metadata["message"]) == ("s-1", 0)
     memory.forget(turn.id)
-    assert memory.said_in(SECRET) == []
+    assert said_in(memory.store, SECRET) == []
 
 
 def test_compacting_leaves_no_snapshot_with_the_numbers_of_what_was_removed(memory):
