@@ -47,7 +47,7 @@ class Remembering:
         self._conversations: Conversations | None = None
         self._asides: dict[str, Aside] = {}
         self._opening, self._closing = threading.Lock(), threading.Event()
-        self._complaint = ""
+        self._complaint, self._late = "", False
         self.problems: list[str] = []
         self.session = ""
         self.lasting = False
@@ -127,7 +127,8 @@ class Remembering:
 
     def close(self) -> None:
         self._closing.set()
-        idle = all([aside.close(self._patience_s / 2) for aside in self._asides.values()])
+        patience_s = 0.0 if self._late else self._patience_s / 2
+        idle = all([aside.close(patience_s) for aside in self._asides.values()])
         if self._memory is not None:
             self._memory.close()
         if self._store is not None and idle:  # otherwise a thread still uses it, and ends with the process
@@ -159,10 +160,14 @@ class Remembering:
         """What `work` returns, or `otherwise` when that takes too long; `anyway`: it is then done later."""
         from ralph.memory.aside import Late  # noqa: PLC0415  # late: that is the point
 
+        patience_s = self._patience_s / 10 if self._late else self._patience_s  # no turn is held up for long again
         try:
-            return self._aside(lane).ask(work, self._patience_s, anyway=anyway)
+            done = self._aside(lane).ask(work, patience_s, anyway=anyway)
         except Late:
+            self._late = True
             return otherwise
+        self._late = False
+        return done
 
     def _catch_up(self, waiting: Iterator[tuple[Path, int]]) -> None:
         """Take in the sessions that nobody has, one at a time, so that what is said now gets its turn in between."""

@@ -168,6 +168,8 @@ def _transfers(made: Any, access: Access, show: Show) -> None:
     @made.command("compact")
     def compact() -> None:
         """Rebuild the full text, drop vectors nobody uses, give free space back."""
+        with access.store.writing():  # what cannot be opened or written at all is said as it is
+            pass
         if problems := access.store.integrity():
             raise RalphError(f"{access.place.home} needs a look first: {problems[0]}", hint="copy it before you go on")
         gained = access.store.compact()

@@ -37,7 +37,7 @@ async def ingest_any(
         try:
             done.append(await _ingest_file(memory, path, index, scope, lambda *_: None))
         except RalphError as error:
-            failed.append((str(path), str(error)))
+            failed.append((os.fsencode(path).decode("utf-8", "backslashreplace"), str(error)))
         progress("reading", number, len(paths))
     return done, failed
 
@@ -59,7 +59,8 @@ def documents_at(path: Path, name: str) -> list[Path]:
 
 async def _ingest_file(memory: Memory, path: Path, index: str, scope: str, progress: Progress) -> Ingested:
     progress(f"reading {path.name}", 0, 1)
-    return await ingest(memory, read_file(path), str(path), index=index, scope=scope,
+    name = os.fsencode(path).decode("utf-8", "backslashreplace")  # it is stored, and not every name is UTF-8
+    return await ingest(memory, read_file(path), name, index=index, scope=scope,
                         progress=lambda done, total: progress(f"storing {path.name}", done, total))  # fmt: skip
 
 

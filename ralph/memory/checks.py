@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any
 
 from ralph.errors import StoreError
-from ralph.memory.rows import Draft
+from ralph.memory.rows import LONG_TERM, Draft
 
 LONGEST = 32_000_000  # characters of one text; SQLite itself ends at a thousand million bytes
 LONGEST_MEMORY = 10_000
@@ -35,12 +35,16 @@ def checked(draft: Draft, *, has_vector: bool) -> Draft:
     return draft
 
 
-def check_memory(content: str, importance: str) -> None:
+def check_content(content: str, index: str = LONG_TERM) -> None:
+    """Raises StoreError for what is no memory."""
     if not content:
         raise StoreError("there is nothing to remember: the content is empty")
-    if len(content) > LONGEST_MEMORY:
+    if index == LONG_TERM and len(content) > LONGEST_MEMORY:
         hint = "keep the facts it holds, or store it as a document"
         raise StoreError(f"a memory holds {LONGEST_MEMORY:,} characters at most, not {len(content):,}", hint=hint)
+
+
+def check_importance(importance: str) -> None:
     if importance not in IMPORTANCES:
         raise StoreError(f"importance cannot be {importance!r}", hint=f"choose one of {', '.join(IMPORTANCES)}")
 

@@ -60,7 +60,7 @@ class Definitions:
 
     def create(self, spec: IndexSpec) -> IndexSpec:
         """StoreError when the name is taken or unfit, or a number is out of range."""
-        _check(spec)
+        check_spec(spec)
         with self._database.writing() as connection:
             if (taken := self.find(spec.name)) is not None:
                 raise StoreError(f"index {taken.spec.name!r} already exists", hint="delete it first, or choose a name")
@@ -114,7 +114,8 @@ def embedder_id(connection: Connection, embedder: Embedder) -> int:
     return int(row[0])
 
 
-def _check(spec: IndexSpec) -> None:
+def check_spec(spec: IndexSpec) -> None:
+    """Raises StoreError for an index that cannot be."""
     if not _NAME.fullmatch(spec.name):
         hint = "1 to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit"
         raise StoreError(f"an index cannot be named {spec.name!r}", hint=hint)

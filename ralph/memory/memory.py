@@ -21,7 +21,7 @@ from ralph.core.events import Event, Notice
 from ralph.errors import RalphError, StoreError
 from ralph.memory import why
 from ralph.memory.aside import Aside, Late
-from ralph.memory.checks import IMPORTANCES, check_memory
+from ralph.memory.checks import check_content, check_importance
 from ralph.memory.embed import TextEmbedder, catch_up, identity
 from ralph.memory.index import VectorIndex
 from ralph.memory.people import embeddable, people_of
@@ -153,9 +153,10 @@ class Memory:
         document = self.get(document_id)
         if field not in FIELDS:
             raise StoreError(f"a memory has no field {field!r}", hint=f"choose one of {', '.join(FIELDS)}")
-        if field == "importance" and value not in IMPORTANCES:
-            raise StoreError(f"importance cannot be {value!r}", hint=f"choose one of {', '.join(IMPORTANCES)}")
+        if field == "importance":
+            check_importance(value)
         if field == "content":
+            check_content(value.strip(), document.index)
             self._refuse_secret(value)
         if field == "scope":
             value = self.scope if value == "project" else value
@@ -261,7 +262,8 @@ class Memory:
                 self.trouble = str(error)
 
     def _draft(self, content: str, type: str, source: str, importance: str, scope: str) -> Draft:
-        check_memory(content, importance)
+        check_content(content)
+        check_importance(importance)
         self._refuse_secret(content)
         said = " ".join(self.said.split())[:500]
         metadata: Mapping[str, Any] = {"said": said} if said and not self.secret(said) else {}

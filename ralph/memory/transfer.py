@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from ralph.errors import ConfigError, RalphError, StoreError
+from ralph.memory.checks import as_json, checked
+from ralph.memory.definitions import check_spec
 from ralph.memory.rows import LONG_TERM, Document, Draft, Embedder, IndexSpec, Where
 from ralph.memory.store import Store, digest_of
-from ralph.memory.vectors import unpacked
+from ralph.memory.vectors import packed, unpacked
 
 _BATCH = 200
 _DEFAULTS = {
@@ -82,9 +84,12 @@ def import_from(
 ) -> Imported:  # fmt: skip
     """Take in JSON lines or a folder in the older layout. A line that cannot be stored stops it before any is."""
     rows = _folder_rows if path.is_dir() else _line_rows
+    specs = {spec.name: spec for spec in store.definitions.list()}
     for where, row in rows(path):
-        if kind := secret(_draft(where, row)[1].text):
-            raise RalphError(f"{where} holds {kind}; nothing was imported", hint="leave that line out")
+        try:
+            _check(where, row, specs, secret)
+        except StoreError as error:
+            raise StoreError(f"{where}: {error}", hint="nothing was imported") from error
     added = skipped = done = 0
     reader = rows(path)
     while batch := list(islice(reader, _BATCH)):
@@ -128,11 +133,42 @@ def _index_row(spec: IndexSpec) -> dict[str, Any]:
             "capacity": spec.capacity, **maker}  # fmt: skip
 
 
+def _check(where: str, row: Mapping[str, Any], specs: dict[str, IndexSpec], secret: Callable[[str], str]) -> None:
+    """Raise RalphError when the row cannot be stored. specs: the indices there are, or will be by then."""
+    if row.get("ralph") == "index":
+        spec = _spec(row)
+        check_spec(spec)
+        specs.setdefault(spec.name, spec)
+        return
+    index, draft = _draft(where, row)
+    if index not in specs:
+        specs[index] = IndexSpec(index)
+        check_spec(specs[index])
+    checked(draft, has_vector=draft.vector is not None)
+    as_json(draft.metadata)
+    if draft.vector is not None:
+        maker = specs[index].embedder
+        if maker is None:
+            raise StoreError(f"index {index!r} takes no vectors yet")
+        packed(draft.vector, maker.dimension, specs[index].metric)
+    if kind := secret(draft.text):
+        raise RalphError(f"{where} holds {kind}; nothing was imported", hint="leave that line out")
+
+
+def _spec(row: Mapping[str, Any]) -> IndexSpec:
+    wanted = {"name": str, "metric": str, "links": int, "effort": int, "capacity": int}
+    wanted |= {"embedder": str, "dimension": int} if "dimension" in row else {}
+    odd = next((name for name, kind in wanted.items() if type(row.get(name)) is not kind), "")
+    if odd:
+        raise StoreError(f"{odd} of an index is missing or has a wrong type")
+    maker = Embedder(row["embedder"], row["dimension"]) if "dimension" in row else None
+    return IndexSpec(row["name"], "custom", row["metric"], row["links"], row["effort"], row["capacity"], maker)
+
+
 def _make_index(store: Store, row: Mapping[str, Any]) -> None:
-    if store.definitions.find(row["name"]) is None:
-        maker = Embedder(row["embedder"], row["dimension"]) if "dimension" in row else None
-        store.definitions.create(IndexSpec(row["name"], "custom", row["metric"], row["links"], row["effort"],
-                                           row["capacity"], maker))  # fmt: skip
+    spec = _spec(row)
+    if store.definitions.find(spec.name) is None:
+        store.definitions.create(spec)
 
 
 def _store_row(store: Store, index: str, draft: Draft) -> bool:
@@ -173,8 +209,10 @@ def _line_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield f"{path.name}:{number}", _object(line, f"{path.name}:{number}")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RalphError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}", hint="check it") from error
+    except UnicodeDecodeError as error:
+        raise RalphError(f"{path} is not UTF-8: {error.reason}", hint="nothing was imported") from error
+    except OSError as error:
+        raise RalphError(f"cannot read {path}: {error.strerror}", hint="nothing was imported") from error
 
 
 def _folder_rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 
 import pytest
@@ -101,7 +102,7 @@ def test_memories_of_a_question_set(tmp_path):
     (b"{", "set.jsonl:2 is not JSON"), (b"[1]", "not a JSON object"), (b'{"content": " "}', "no content"),
     (b'{"content": 5}', "wrong type"), (b'{"content": "x", "metadata": "y"}', "wrong type"),
     (b'{"content": "x", "created": "now"}', "wrong type"), (b'{"content": "x", "type": 3}', "type has a wrong type"),
-    (b"\xff", "cannot read"), (b'{"content": "the key is sk-1"}', "holds a key; nothing was imported"),
+    (b"\xff", "is not UTF-8"), (b'{"content": "the key is sk-1"}', "holds a key; nothing was imported"),
 ])  # fmt: skip
 def test_a_wrong_line_stops_it_before_anything_is_stored(tmp_path, line, says):
     file = tmp_path / "set.jsonl"
@@ -144,4 +145,41 @@ def test_many(tmp_path):
     assert import_from(store, file, progress=seen.append).added == 1001
     assert seen == [200, 400, 600, 800, 1000, 1001]
     assert export_lines(store, tmp_path / "out.jsonl", seen.append) == 1001
+    store.close()
+
+
+GOOD = '{"content":"herons wait"}\n'
+INDEX = '{"ralph":"index","name":"v","metric":"l2","links":16,"effort":200,"capacity":10,"embedder":"","dimension":3}\n'
+
+
+@pytest.mark.parametrize(("line", "says"), [
+    ('{"content":"lone \\ud800 half"}', "x.jsonl:252: text holds an unpaired surrogate"),
+    ('{"content":"x","metadata":{"a":"\\udfff"}}', "metadata holds an unpaired surrogate"),
+    ('{"content":"x","created":1e400}', "inf is not a time"),
+    ('{"content":"x","index":"a/b"}', "an index cannot be named 'a/b'"),
+    ('{"content":"","index":"v","vector":[1,2]}', "the vector has 2 numbers, the index takes 3"),
+    ('{"content":"","index":"v","vector":[1,2,"x"]}', "a vector is a list of numbers"),
+    ('{"content":"x","vector":[1,2]}', "takes no vectors yet"),
+    ('{"ralph":"index"}', "name of an index is missing"),
+    ('{"ralph":"index","name":"w","metric":"l2","links":"16","effort":200,"capacity":10}', "links of an index"),
+    ('{"ralph":"index","name":"../w","metric":"l2","links":16,"effort":200,"capacity":10}', "cannot be named '../w'"),
+    ("[1]", "is not a JSON object"), ("nonsense", "is not JSON"), ('{"content":" "}', "holds no content"),
+    ('{"content":7}', "wrong type"),
+])  # fmt: skip
+def test_what_cannot_be_stored_is_said_before_anything_is(tmp_path, line, says):
+    store = Store(tmp_path / "home")
+    path = tmp_path / "x.jsonl"
+    path.write_text(INDEX + GOOD * 250 + line + "\n")
+    with pytest.raises(RalphError, match=re.escape(says)):
+        import_from(store, path)
+    assert store.count(LONG_TERM) == 0
+    assert store.definitions.find("v") is None
+    store.close()
+
+
+def test_a_file_that_is_not_utf_8_is_said(tmp_path):
+    store = Store(tmp_path / "home")
+    (tmp_path / "x.jsonl").write_bytes(GOOD.encode() + b'{"content":"caf\xe9"}\n')
+    with pytest.raises(RalphError, match="is not UTF-8"):
+        import_from(store, tmp_path / "x.jsonl")
     store.close()
