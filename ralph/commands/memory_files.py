@@ -15,6 +15,7 @@ from ralph.commands.shown import Show, Shown, group
 from ralph.errors import RalphError
 from ralph.memory.rows import DOCUMENTS, LONG_TERM
 from ralph.ui.table import table
+from ralph.ui.visible import printable
 
 if TYPE_CHECKING:
     from ralph.memory.evaluate import Report
@@ -123,9 +124,14 @@ def _measure(access: Access, file: str, index: str, *, keyword: bool, typos: boo
 
 
 def _ingested(done: list[Ingested], failed: list[tuple[str, str]]) -> str:
-    rows = [(Path(one.source).name or one.source, one.pages or "", one.pieces, _changes(one), one.note) for one in done]
-    lines = [table(("document", "pages", "pieces", "what changed", "note"), rows)] if rows else []
+    rows = [(_named(one), one.pages or "", one.pieces, _changes(one)) for one in done]
+    lines = [table(("document", "pages", "pieces", "what changed"), rows)] if rows else []
+    lines += [f"{_named(one)}: {one.note}" for one in done if one.note]
     return "\n".join([*lines, *(f"not stored: {source}: {error}" for source, error in failed)])
+
+
+def _named(one: Ingested) -> str:
+    return printable(Path(one.source).name or one.source)
 
 
 def _changes(one: Ingested) -> str:

@@ -37,7 +37,7 @@ async def ingest_any(
         try:
             done.append(await _ingest_file(memory, path, index, scope, lambda *_: None))
         except RalphError as error:
-            failed.append((os.fsencode(path).decode("utf-8", "backslashreplace"), str(error)))
+            failed.append((_shown(path), str(error)))
         progress("reading", number, len(paths))
     return done, failed
 
@@ -51,7 +51,7 @@ def documents_at(path: Path, name: str) -> list[Path]:
             raise ConfigError(f"{name} holds no documents", hint="PDF, Markdown, HTML, source code and text are read")
         return found
     if not path.exists():
-        raise ConfigError(f"there is no file {name}", hint="give a file, a folder or an http(s) address")
+        raise ConfigError(f"there is no file {_shown(name)}", hint="give a file, a folder or an http(s) address")
     if reason := _off_limits(path):
         raise RalphError(f"{name} is not taken in: {reason}", hint="secrets are not remembered")
     return [path]
@@ -59,9 +59,13 @@ def documents_at(path: Path, name: str) -> list[Path]:
 
 async def _ingest_file(memory: Memory, path: Path, index: str, scope: str, progress: Progress) -> Ingested:
     progress(f"reading {path.name}", 0, 1)
-    name = os.fsencode(path).decode("utf-8", "backslashreplace")  # it is stored, and not every name is UTF-8
-    return await ingest(memory, read_file(path), name, index=index, scope=scope,
+    return await ingest(memory, read_file(path), _shown(path), index=index, scope=scope,
                         progress=lambda done, total: progress(f"storing {path.name}", done, total))  # fmt: skip
+
+
+def _shown(path: Path | str) -> str:
+    """As it can be stored and printed: not every name is UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def readable_files(folder: Path) -> Iterator[Path]:

@@ -46,6 +46,8 @@ class Definitions:
             return tuple(Definition(row) for row in connection.execute(f"{_ALL} ORDER BY i.id"))
 
     def find(self, name: str) -> Definition | None:
+        if not _NAME.fullmatch(name):  # nor can it be looked up when it is no Unicode
+            return None
         with self._database.reading() as connection:
             row = connection.execute(f"{_ALL} WHERE i.name = ?", (name,)).fetchone()
         return None if row is None else Definition(row)
