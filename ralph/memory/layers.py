@@ -14,7 +14,7 @@ from ralph.memory.store import Store
 if TYPE_CHECKING:
     from ralph.memory.matrix import Floats
 
-_PIECE = 4096  # rows read at once
+_PIECE = 512  # rows read at once: few enough to stay in the cache from the database to the matrix
 
 
 class Layers:
@@ -40,6 +40,8 @@ class Layers:
 
     def follow(self, store: Store, seq: int) -> None:
         """Take in what happened in the store up to sequence number `seq`."""
+        if self.seq == 0 and self.seq < seq:
+            self.matrix.expect(store.vectors.count(self.definition.spec.name))
         while self.seq < seq:
             changes = store.vectors.changes_since(self.definition.spec.name, self.seq, limit=_PIECE)
             self.matrix.remove(changes.removed)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Hit = tuple[int, float]
 """(vector id, distance): l2 is squared, cosine is 1 - cos, ip is 1 - dot, as hnswlib has them. Less is nearer."""
 
-_PIECE = 4096  # rows copied at once
+_PIECE = 512  # rows copied at once
 
 
 class Matrix:
@@ -37,7 +37,7 @@ class Matrix:
     def add(self, added: Sequence[tuple[int, int, int, bytes]]) -> None:
         """(sequence number, vector id, document id, float32 bytes), the sequence numbers rising."""
         np = self._np
-        self._make_room(len(added))
+        self.expect(len(added))
         for first in range(0, len(added), _PIECE):
             seqs, ids, documents, blobs = zip(*added[first : first + _PIECE], strict=True)
             here = slice(self._end, self._end + len(ids))
@@ -46,6 +46,21 @@ class Matrix:
             self._seqs[here], self._ids[here], self._documents[here], self._alive[here] = seqs, ids, documents, True
             self._place.update(zip(ids, range(here.start, here.stop), strict=True))
             self._end = here.stop
+
+    def expect(self, count: int) -> None:
+        """Make room at the end for `count` rows: the living move to the front, of a larger block when need be."""
+        if self._end + count <= len(self._ids):
+            return
+        np = self._np
+        places = self._start + np.flatnonzero(self._alive[self._start : self._end])
+        room = max(count, 64) if not len(places) else (len(places) + count) * 3 // 2
+        for name in ("_rows", "_seqs", "_ids", "_documents", "_alive"):
+            old = getattr(self, name)
+            new = np.empty((room, *old.shape[1:]), old.dtype)
+            new[: len(places)] = old[places]
+            setattr(self, name, new)
+        self._start, self._end = 0, len(places)
+        self._place = dict(zip(self._ids[: self._end].tolist(), range(self._end), strict=True))
 
     def remove(self, ids: Iterable[int]) -> None:
         for vector_id in ids:
@@ -86,21 +101,6 @@ class Matrix:
             distances[near] = np.where(wanted[near], np.square(self._rows[live][near] - query).sum(axis=1), np.inf)
         near = near[np.lexsort((near, distances[near]))][:k]
         return list(zip(self._ids[live][near].tolist(), distances[near].tolist(), strict=True))
-
-    def _make_room(self, count: int) -> None:
-        """Room at the end for `count` rows: the living move to the front, of a larger block when need be."""
-        if self._end + count <= len(self._ids):
-            return
-        np = self._np
-        places = self._start + np.flatnonzero(self._alive[self._start : self._end])
-        room = max(count, 64) if not len(places) else (len(places) + count) * 3 // 2
-        for name in ("_rows", "_seqs", "_ids", "_documents", "_alive"):
-            old = getattr(self, name)
-            new = np.empty((room, *old.shape[1:]), old.dtype)
-            new[: len(places)] = old[places]
-            setattr(self, name, new)
-        self._start, self._end = 0, len(places)
-        self._place = dict(zip(self._ids[: self._end].tolist(), range(self._end), strict=True))
 
 
 def unit(rows: Floats) -> Floats:
