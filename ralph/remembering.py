@@ -16,6 +16,7 @@ from ralph.core.events import Event, Notice
 from ralph.core.messages import Message
 from ralph.core.tools import Tool
 from ralph.errors import StoreError
+from ralph.late import make_redactor
 from ralph.place import Place
 from ralph.policy.secrets import TAG, Redactor
 from ralph.session.transcript import read_messages, rows
@@ -211,6 +212,28 @@ def take_in(path: Path, at: int, spoken: Conversations) -> list[str]:
     else:
         spoken.record(path.stem, messages, str(head.get("cwd") or "global"))
     spoken.taken_in(at)
+    return problems
+
+
+def catch_up(place: Place, config: Callable[[], Config], store: Store) -> list[str]:
+    """Make what was said in sessions that nobody has taken in searchable, now; what went wrong. For look-ups.
+
+    config: asked for only when there is something to do. Raises StoreError when the database cannot be read.
+    """
+    from ralph.memory.conversations import Conversations  # noqa: PLC0415  # late: that is the point
+
+    problems: list[str] = []
+    spoken: Conversations | None = None
+    since = Conversations(store).until()
+    try:
+        for path, at in changed(place.sessions, lambda: since):
+            if spoken is None:
+                if not config().memory.conversations:
+                    break
+                spoken = Conversations(store, split=split, redact=make_redactor(place, config()))
+            problems += take_in(path, at, spoken)
+    except StoreError as error:  # a home that can only be read is still looked into
+        problems.append(f"what was said last is not searchable: {error}")
     return problems
 
 

@@ -18,9 +18,10 @@ from ralph.memory.rows import CONVERSATIONS, DOCUMENTS
 from ralph.memory.store import Store
 from ralph.place import Place
 from ralph.policy.secrets import Redactor
-from ralph.remembering import Remembering, blackened
+from ralph.remembering import Remembering, blackened, catch_up
 from ralph.tools.documents import drafts_of, read_document
 from tests.ingest.pdfs import make_pdf
+from tests.memory.words_embedder import Words
 
 KEY = "ghp_" + "a1B2" * 9
 
@@ -215,6 +216,28 @@ def test_a_session_that_goes_on_is_taken_in_where_it_was_left(home):
     home.talk("s-10").open()
     home.until_said("in shallow water")
     assert [text for _, text in home.said()] == ["herons wait", "in shallow water"]
+
+
+def test_a_look_up_takes_in_what_no_session_has(home):
+    home.write("a", user(f"herons wait, {KEY}"), assistant("yes"))
+    job = home.job()
+    store = Store(home.home)
+    settings = load(cwd=home.work, home=home.home, env={}, flags={}, trusted=True).config
+    assert catch_up(job._place, lambda: settings, store) == []
+    assert [row[1][:13] for row in home.said()] == ["herons wait, ", "yes"]
+    assert KEY not in repr(home.said())
+    assert catch_up(job._place, lambda: 1 / 0, store) == []  # nothing to do
+    store.close()
+
+
+def test_the_engine_of_each_index_is_told(tmp_path):
+    memory = Memory(tmp_path, embedder=Words())
+    memory.remember("the staging port is 8443")
+    assert memory.settled(10)
+    memory.recall("staging port")
+    state = memory.states()["long_term_memory"]
+    assert (state.engine, state.matrix, state.note) == ("exact", 1, "")
+    memory.close()
 
 
 def test_conversations_can_be_turned_off(home):

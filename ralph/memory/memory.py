@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,11 @@ from ralph.memory import why
 from ralph.memory.aside import Aside, Late
 from ralph.memory.checks import check_content, check_importance
 from ralph.memory.embed import TextEmbedder, catch_up, identity
-from ralph.memory.index import VectorIndex
+from ralph.memory.index import IndexState, VectorIndex
 from ralph.memory.people import embeddable, people_of
 from ralph.memory.prompt import PromptRecall
 from ralph.memory.recall import Found, Recall
-from ralph.memory.resemblance import Similar, opposed, similar
+from ralph.memory.resemblance import Remembered, Similar, opposed, similar
 from ralph.memory.rows import LONG_TERM, Document, Draft, IndexSpec, Vector
 from ralph.memory.store import FILE, Store
 
@@ -38,18 +38,6 @@ Blacken = Callable[[str], Sequence[tuple[int, int, str]]]
 _ALL = ""  # in place of the name of an index
 _QUICK = 1.0  # seconds that remembering waits for a vector
 _PATIENCE = 0.5  # seconds that closing waits for a batch of vectors
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """`document`: what is stored now, or already was; None when nothing was because of `similar`.
-
-    Where it was stored, `similar` are memories that perhaps say otherwise.
-    """
-
-    document: Document | None
-    stored: bool
-    similar: tuple[Similar, ...] = ()
 
 
 class Memory:
@@ -194,6 +182,11 @@ class Memory:
             if name not in self._indices:
                 self._indices[name] = VectorIndex(self.store, name, lasting=self.lasting)
             return self._indices[name]
+
+    def states(self) -> dict[str, IndexState]:
+        """How each index that was asked is searched: exactly or by hnswlib, and what the person should know of it."""
+        with self._lock:
+            return {name: index.state() for name, index in self._indices.items()}
 
     def drop(self, name: str) -> None:
         """Delete an index that was made by hand, with all that is in it."""

@@ -54,6 +54,18 @@ class Similar:
     relation: Relation
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """`document`: what is stored now, or already was; None when nothing was because of `similar`.
+
+    Where it was stored, `similar` are memories that perhaps say otherwise.
+    """
+
+    document: Document | None
+    stored: bool
+    similar: tuple[Similar, ...] = ()
+
+
 def similar(store: Store, text: str, scopes: tuple[str, ...]) -> list[Similar]:
     """The memories of these scopes that `text` repeats, contradicts or refines, the closest kind first."""
     words = set(words_of(text))

@@ -10,9 +10,9 @@ from typing import Any
 from ralph.core.tools import Context, Output, Tool, ToolSpec
 from ralph.errors import RalphError, ToolError
 from ralph.memory.checks import IMPORTANCES
-from ralph.memory.memory import Memory, Remembered
+from ralph.memory.memory import Memory
 from ralph.memory.recall import HYBRID, Found, Hit
-from ralph.memory.resemblance import Similar, said_in
+from ralph.memory.resemblance import Remembered, Similar, said_in
 from ralph.memory.rows import CONVERSATIONS, LONG_TERM
 from ralph.tools.documents import document_tools
 from ralph.tools.vectors import vector_tools
