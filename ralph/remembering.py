@@ -50,6 +50,7 @@ class Remembering:
         self._opening, self._closing = threading.Lock(), threading.Event()
         self._complaint, self._late = "", False
         self.problems: list[str] = []
+        self._reported: set[str] = set()
         self.session = ""
         self.lasting = False
 
@@ -103,7 +104,7 @@ class Remembering:
             try:
                 stored = spoken.record(session, said, str(self._place.cwd))
             except StoreError as error:  # the session file has it all
-                self.problems.append(f"what was said is not searchable yet: {error}")
+                self._report(f"what was said is not searchable yet: {error}")
             else:
                 if stored and self._memory is not None:
                     self._memory.wake("conversations")
@@ -178,12 +179,18 @@ class Remembering:
             try:
                 found = None if self._closing.is_set() else next(waiting, None)
                 if found is not None:
-                    self.problems += take_in(*found, spoken)
+                    self._report(*take_in(*found, spoken))
                     self._aside("store").begin(take_one)
             except StoreError as error:  # the next process tries again
-                self.problems.append(f"earlier sessions are not searchable yet: {error}")
+                self._report(f"earlier sessions are not searchable yet: {error}")
 
         self._aside("store").begin(take_one)
+
+    def _report(self, *problems: str) -> None:
+        """For the person, once each."""
+        fresh = [problem for problem in problems if problem not in self._reported]
+        self._reported.update(fresh)
+        self.problems += fresh
 
     def _secret(self, text: str) -> str:
         found = self._redact.find(text)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -91,7 +94,7 @@ def test_what_says_otherwise_in_other_words_is_stored_and_reported(tmp_path):
     memory.close()
 
 
-def test_an_embedder_that_fails_or_is_slow_keeps_nothing_from_being_remembered(tmp_path):
+def test_an_embedder_that_fails_keeps_nothing_from_being_remembered(tmp_path):
     words = Words()
     memory = Memory(tmp_path, embedder=words)
     words.error = ProviderError("away", kind="network")
@@ -100,6 +103,24 @@ def test_an_embedder_that_fails_or_is_slow_keeps_nothing_from_being_remembered(t
     assert memory.trouble == "away"
     words.error = None
     memory.wake()
+    assert memory.settled(10)
+    assert memory.store.vectors.count(LONG_TERM) == 1
+    memory.close()
+
+
+def test_nobody_waits_for_a_slow_embedder(tmp_path):
+    class Slow(Words):
+        go = threading.Event()
+
+        def embed(self, texts):
+            assert self.go.wait(10)
+            return super().embed(texts)
+
+    memory = Memory(tmp_path, embedder=Slow())
+    began = time.monotonic()
+    assert memory.remember("Staging is reachable at port 9443").stored
+    assert time.monotonic() - began < 3
+    Slow.go.set()
     assert memory.settled(10)
     assert memory.store.vectors.count(LONG_TERM) == 1
     memory.close()
