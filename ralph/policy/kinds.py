@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from ralph.policy.scripts import awk, jq, sed
+from ralph.policy.scripts import awk, jq, sed, yq
 from ralph.policy.sensitive import runs_later, secret
 from ralph.policy.tables import table
 
@@ -22,7 +22,7 @@ NEVER = 1_000_000  # the index of a word no entry can reach
 
 FIXED = {"run": "executes", "host": "contacts", "secret": "secret", "unknown": "unknown", "delete": "deletes",
           "clock": "writes", "history": "history"}  # fmt: skip
-_SCRIPTS = {"sed": sed, "awk": awk, "jq": jq}
+_SCRIPTS = {"sed": sed, "awk": awk, "jq": jq, "yq": yq}
 _NEVER = {"never": ("executes", "what {word!r} makes of it is not in the table"),
           "lost": ("deletes", "the present content of {word!r} is lost"),
           "shellscript": ("executes", "the script {word!r} is not named by the entry")}  # fmt: skip
@@ -84,6 +84,8 @@ def _less(at: int, word: str) -> list[Finding]:
 
 
 def _read(at: int, word: str, kind: str) -> list[Finding]:
+    if re.match(r"/+inet[46]?/", word):
+        return [Finding(at, "contacts", word, f"gawk opens {word!r} as a connection")]
     why = secret_path(word)
     if kind == "tree" and _TREES.fullmatch(absolute(word)):
         why = f"reads everything in {word}"
@@ -97,6 +99,8 @@ def _change(kind: str, at: int, word: str) -> list[Finding]:
     why = f"{word!r} lies outside the working directory"
     if near(word) or (re.match(r"/tmp/[^/]", word) and ".." not in word):
         why = runs_later(absolute(word)) or secret_path(word)
+    if kind == "into" and ":" in word:
+        why = f"{word!r} may name another machine"
     if kind == "chosen":
         why = why or f"the entry does not name {word!r}"
     effect = "deletes" if kind == "delete" else "fills" if kind == "into" else "writes"

@@ -10,8 +10,8 @@ number as an option; `$name` inserts the list of that name under "sets". Marks: 
 `@bundle` the first word may be a bundle of short flags without its dash; `@rest` options end at the first operand;
 `@loose` there are no options; `@nodash` `--` is not known; `@some` an operand is needed; `@lists` without
 an option that lists, an operand is made; `@saves` without an option that says where, an operand is saved under a name
-of its own choosing; `@has -e -f` with one of these options the first operand's kind falls away. A line `never EFFECT`
-always asks.
+of its own choosing; `@views:-t,--list` with one of these it only reads; `@has -e -f` with one of these options the
+first operand's kind falls away. A line `never EFFECT` always asks.
 OPERANDS: kinds in order; `?` may be missing, `*` any number. WORK: what the program does beside reading (writes,
 deletes, executes, contacts, history), which an allowlist entry for it covers; with `!` only an entry that names it down
 to this sub-command.
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -37,7 +37,8 @@ class Reading:
     """A command's words against the table. `work`: its ordinary effect; an entry must have `named` words to cover it.
 
     `program`: the words that name program and sub-command. `only_words`: its operands are text, it looks at no file.
-    `targets`: the places of the words that each name one more piece of work, as in `make lint deploy`.
+    `targets`: the places of the words that each name one more piece of work, as in `make lint deploy`. `views`: options
+    say that it only looks, as in `tar -tf`.
     """
 
     tabled: bool
@@ -47,6 +48,7 @@ class Reading:
     only_words: bool = False
     findings: list[Finding] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
+    views: bool = False
 
     def unknown(self, at: int, why: str) -> None:
         self.findings.append(Finding(at, "unknown", "", why))
@@ -63,6 +65,7 @@ class Line:
     work: str
     given: bool
     never: str = ""
+    views: frozenset[str] = frozenset()
 
 
 _TRUSTED = re.compile(r"/(?:usr/(?:local/)?)?s?bin/|/opt/homebrew/bin/")
@@ -111,7 +114,7 @@ def _without_sub_command(argv: tuple[str, ...], depth: int, at: int, own: Line, 
 
 
 def _settle(reading: Reading, line: Line, depth: int) -> None:
-    reading.work = line.work.lstrip("!")
+    reading.work = "" if reading.views else line.work.lstrip("!")
     reading.only_words = bool(line.operands) and all(kind.rstrip("*?") == "text" for kind in line.operands)
     reading.named = depth if line.work[:1] == "!" else 1
 
@@ -134,9 +137,10 @@ def _line(text: str) -> Line:
     options: dict[str, str] = {}
     words = list(_spread(fields[0]))
     has = frozenset(words[words.index("@has") + 1 :]) if "@has" in words else frozenset()
-    marks = frozenset(word for word in words if word[0] == "@")
+    marks = frozenset(word.partition(":")[0] for word in words if word[0] == "@")
+    views = next((frozenset(word[7:].split(",")) for word in words if word.startswith("@views:")), frozenset[str]())
     for word in words[: words.index("@has")] if has else words:
-        if word in marks:
+        if word[0] == "@":
             continue
         cut = min((place for sign in ":?!" if (place := word.find(sign)) > 0), default=len(word))
         name, value = word[:cut], word[cut:]
@@ -144,7 +148,7 @@ def _line(text: str) -> Line:
             options[name] = value
         else:
             options.update((f"-{letter}", "") for letter in name[1:])
-    return Line(options, marks, has, tuple(fields[1].split()), fields[2], "|" in text)
+    return Line(options, marks, has, tuple(fields[1].split()), fields[2], "|" in text, views=views)
 
 
 def _spread(text: str) -> Iterator[str]:
@@ -182,12 +186,16 @@ def _read(argv: tuple[str, ...], at: int, line: Line, reading: Reading) -> None:
     if "@some" in line.marks and not operands and not seen & _ASKS_ONLY:
         reading.findings.append(Finding(NEVER, "unknown", "", f"{reading.program} alone is not in the table"))
     _operands(operands, line, reading, seen)
+    if seen & line.views and not seen & _ALSO_WRITES:
+        reading.views = True
+        reading.findings = [replace(f, kind="reads") if f.kind == "fills" else f for f in reading.findings]
 
 
 _ASKS_ONLY = {"--version", "--help", "-V", "-v", "-h", "-VV", "--check", "-c", "--test"}
 
 
 _LISTS = {"-l", "--list", "-n", "--contains", "--no-contains", "--merged", "--no-merged", "--points-at"}
+_ALSO_WRITES = {"-c", "-x", "-r", "-u", "-A", "--create", "--extract", "--get", "--append", "--update"}
 _SAYS_WHERE = {"-O", "--output-document", "--spider"}
 _TARGETS = ("target", "mvngoal", "session")  # kinds
 

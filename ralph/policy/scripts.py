@@ -11,9 +11,10 @@ import re
 
 Triples = list[tuple[str, str, str]]
 
+_BRACKETS = re.compile(r"\[\^?+\]?+(?:\[:\w+:\]|[^][])*\]")
 _SED_ADDRESS = re.compile(
-    r"\s*(?:(?:\d+(?:~\d+)?|\$|/(?:\\.|[^\\/\n])*/[IM]*|\\(.)(?:\\.|(?!\1)[^\\\n])*\1[IM]*)"
-    r"(?:\s*,\s*(?:[+~]?\d+|\$|/(?:\\.|[^\\/\n])*/[IM]*))?)?\s*!?\s*"
+    r"\s*(?:(?:\d+(?:~\d+)?|\$|/(?P<one>(?:\\.|[^\\/\n])*)/[IM]*|\\(?P<sign>.)(?P<own>(?:\\.|(?!(?P=sign))[^\\\n])*)"
+    r"(?P=sign)[IM]*)(?:\s*,\s*(?:[+~]?\d+|\$|/(?P<two>(?:\\.|[^\\/\n])*)/[IM]*))?)?\s*!?\s*"
 )
 _SED_ACTS = {"w": "writes", "W": "writes", "r": "reads", "R": "reads", "e": "executes"}
 
@@ -25,6 +26,8 @@ def sed(text: str) -> Triples:
             at += 1
             continue
         place = _SED_ADDRESS.match(text, at)
+        if place and any(_brackets_unclear(regex or "") for regex in place.group("one", "own", "two")):
+            return [("unknown", text, "this sed text is not understood")]
         at = place.end() if place else at
         letter = text[at : at + 1]
         if letter in _SED_ACTS:
@@ -48,7 +51,8 @@ def _sed_command(text: str, at: int) -> tuple[int, Triples]:
         return (len(text) if end < 0 else end), []
     if letter and letter in "sy":
         whole = re.compile(r"[sy]([^\\\n])((?:\\.|(?!\1)[^\\])*)\1((?:\\.|(?!\1)[^\\])*)\1([A-Za-z0-9]*)", re.DOTALL)
-        if found := whole.match(text, at):
+        found = whole.match(text, at)
+        if found and not (letter == "s" and _brackets_unclear(found[2])):
             for flag, effect in (("e", "executes"), ("w", "writes"), ("m", ""), ("M", "")):
                 if flag in found[4] and effect:
                     return at, [(effect, text[found.end() :].strip(), f"sed's flag {flag!r} {effect}")]
@@ -57,26 +61,91 @@ def _sed_command(text: str, at: int) -> tuple[int, Triples]:
     return at, [("unknown", text, "this sed text is not understood")]
 
 
-_AWK_TOKEN = re.compile(  # read from the left: a quote in a regex opens no string, a slash in a string no regex
-    r'"(?:\\.|[^"\\])*"|#[^\n]*'
-    r"|(?P<before>(?:^|[(,{};!~&|=]|(?<!\\)(?<!\\\r)\n|\b(?:return|print)\b)\s*)/(?:\\.|[^/\\\n])*/"
+def _brackets_unclear(regex: str) -> bool:
+    """Whether a reader that knows `[/]` as one character would go on past the delimiter where this one ends."""
+    regex = regex.replace(r"\\", "ee")
+    if re.search(r"(?<!\\)\[[^]]*\\\]", regex):  # a backslash in brackets: itself to one, an escape to another
+        return True
+    return "[" in _BRACKETS.sub("", re.sub(r"\\.", "e", regex))
+
+
+_AWK_TOKEN = re.compile(
+    r"""(?P<blank>[ \t]+|\#[^\n]*)|(?P<string>"(?:\\.|[^"\\\n])*")|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)
+    |(?P<name>[A-Za-z_]\w*)|(?P<sign>\|\||&&|>>|\+\+|--|[-+*%^<>=!]=|[][{}();,~<>=!?:$*+%^|@\n-])""",
+    re.VERBOSE,
 )
-_AWK_ACTS = (
-    (r"\bsystem\b", "executes", "runs a program"),
-    (r"(?<!\|)\|(?!\|)", "executes", "pipes to or from a program"),
-    (r"\bgetline\b", "reads", "reads further files"),
-    (r"\bprintf?\b[^;}\n]*>", "writes", "writes a file"),
-    (r"@", "unknown", "loads or calls what is not written here"),
-    (r"\b(ENVIRON|PROCINFO)\b", "secret", "reads the environment"),
-    (r"\bARG[VC]\b", "unknown", "chooses its own files"),
-)
+_AWK_REGEX = re.compile(r"/((?:\\.|[^/\\\n])*)/")
+_AWK_UNCERTAIN = {
+    "++", "--", "regex", "condition)", "BEGIN", "END", "BEGINFILE", "ENDFILE", "if", "while", "for", "switch", "case",
+    "default", "function", "func", "length", "getline", "delete", "next", "nextfile", "break", "continue",
+}  # fmt: skip
+"""After these a slash divides for one awk and opens a regular expression for another, or neither makes sense."""
+_AWK_LEADS = frozenset({"print", "printf", "return", "in", "else", "do", "exit"})
+_AWK_ACTS = {
+    "system": ("executes", "runs a program"), "|": ("executes", "pipes to or from a program"),
+    "getline": ("reads", "reads further files"), ">>": ("writes", "writes a file"),
+    "@": ("unknown", "loads or calls what is not written here"),
+    **dict.fromkeys(("ENVIRON", "PROCINFO", "SYMTAB", "FUNCTAB"), ("secret", "reads the environment")),
+    **dict.fromkeys(("ARGV", "ARGC"), ("unknown", "chooses its own files")),
+}  # fmt: skip
 
 
 def awk(text: str) -> Triples:
-    bare = _AWK_TOKEN.sub(lambda token: f"{token['before'] or ''} 0 ", text)
-    if "/" in bare:  # a division, or a regex after all: what looks like a string may be none
-        bare = text
-    return [(effect, "", f"the awk program {why}") for shape, effect, why in _AWK_ACTS if re.search(shape, bare)]
+    """Every awk must read the text alike: where a slash may divide or open a regular expression, it is not read."""
+    tokens, trouble = _awk_tokens(text)
+    if trouble:
+        return [("unknown", "", f"the awk program {trouble}")]
+    found = [_AWK_ACTS[token] for token in tokens if token in _AWK_ACTS]
+    printing, depth = False, 0
+    for token in tokens:
+        depth += (token == "(") - (token in (")", "condition)"))
+        printing = token in ("print", "printf") or (printing and token not in (";", "}"))
+        if token == ">" and printing and depth <= 0:  # in brackets it compares
+            found.append(("writes", "writes a file"))
+    return [(effect, "", f"the awk program {why}") for effect, why in dict.fromkeys(found)]
+
+
+def _awk_tokens(text: str) -> tuple[list[str], str]:
+    """Names and signs as they are; `string`, `number` and `regex` for what need not be looked into."""
+    tokens: list[str] = []
+    brackets: list[tuple[str, bool]] = []  # what would close it, and whether it holds a statement's condition
+    at = 0
+    while at < len(text):
+        last = tokens[-1] if tokens else "\n"
+        if text[at] == "/":
+            end = _awk_slash(text, at, last)
+            if not end:
+                return [], f"has a slash that may divide or not ({text[at : at + 20]!r})"
+            tokens.append("regex" if end > at + 1 else "/")
+            at = end
+            continue
+        token = _AWK_TOKEN.match(text, at)
+        if token is None:
+            return [], f"is not understood at {text[at : at + 20]!r}"
+        at, sign = token.end(), token[0]
+        if token.lastgroup in ("string", "number"):
+            sign = token.lastgroup
+        elif sign in ("(", "[", "{"):
+            brackets.append((")]}"["([{".index(sign)], last in ("if", "while", "for", "switch")))
+        elif sign in (")", "]", "}"):
+            closer, condition = brackets.pop() if brackets else ("", False)
+            if closer != sign:
+                return [], f"has a {sign} too many"
+            sign = "condition)" if condition and sign == ")" else sign
+        tokens += [] if token.lastgroup == "blank" else [sign]
+    return tokens, f"lacks a {brackets[-1][0]}" if brackets else ""
+
+
+def _awk_slash(text: str, at: int, last: str) -> int:
+    """The place after the division sign or the regular expression that begins here; 0 when it may be either."""
+    operand = last in ("string", "number", ")", "]") or (last[0].isalpha() or last[0] == "_")
+    if last in _AWK_UNCERTAIN:
+        return 0
+    if operand and last not in _AWK_LEADS and last != "regex":
+        return at + 1
+    found = _AWK_REGEX.match(text, at)
+    return found.end() if found and not _brackets_unclear(found[1]) else 0
+
 
 
 def jq(text: str) -> Triples:
@@ -88,3 +157,10 @@ def jq(text: str) -> Triples:
     if re.search(r"(?<![.\w$])(import|include|modulemeta|get_search_list|input_line_number|\$__\w+)\b", bare):
         found.append(("unknown", "", "the jq program loads another"))
     return found
+
+
+def yq(text: str) -> Triples:
+    """jq's language, and operators that read files, variables and more programs (yq 4's manual)."""
+    if re.search(r"\b(load\w*|strenv|envsubst|system|eval|filename|file_?index)\b", text):
+        return [("unknown", "", "the yq program reads more than its input")]
+    return jq(text)

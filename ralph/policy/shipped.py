@@ -33,6 +33,34 @@ python3.10 --version, python3.11 --version, python3.12 --version, python3.13 --v
 zsh --version, vim --version, nvim --version, wget --version, psql --version
 sqlite3 --version, black --version, eslint --version, dotnet --version, swift --version, mvn --version
 gradle --version, kubectl version --client, lsof, sw_vers
+awk, gawk, mawk, nawk, sed, yq, fmt, pr, iconv, base64, base32, shuf, diff3, sdiff, colordiff, bc, pdfinfo
+git diff-index, git diff-files, git hash-object, git fsck, git show-branch, git sparse-checkout list, git submodule
+git rerere status, git rerere diff, git notes show, git config --get-all, git config --get-regexp, git archive --list
+git config --show-origin, git bundle verify, git bundle list-heads, git check-mailmap, git help -a
+docker logs, docker stats --no-stream, docker top, docker port, docker info, docker history, docker diff
+docker image ls, docker container ls, docker network ls, docker volume ls, docker system df, docker context ls
+docker compose ps, docker compose ls, docker compose logs, docker compose images, docker compose top
+docker compose version, docker-compose ps, docker-compose logs, podman ps, podman images, podman logs
+npm run, npm pkg get, npm explain, npm why, npm bin, npm query, pip inspect, pip debug, pip cache dir, pip cache list
+pip hash, pip3 list, pip3 show, pip3 freeze, pip3 check, pip3 --version, conda list, conda env list, conda info
+rustup toolchain list, rustup target list, rustc --explain, go help, cargo --list, just --list, just --summary
+gem list, gem env, gem which, pyenv versions, pyenv version, pyenv which, rbenv versions, rbenv version, rbenv which
+tar, unzip, zipinfo, bzcat, xzcat, zstdcat, ar, rpm -q, rpm -qa, rpm -ql, rpm -qf
+dpkg, dpkg-query, apt list, apt show, apt search, apt policy, apt depends, apt-cache, apt-mark showmanual
+apt-mark showauto, apt-mark showhold, brew list, brew --prefix, brew leaves, brew deps, snap list, flatpak list
+pacman -Q, pacman -Qi, pacman -Ql, pacman -Qo
+systemctl, journalctl, systemd-analyze, timedatectl, hostnamectl, loginctl list-sessions, loginctl list-users
+resolvectl status, nmcli device status, nmcli general status, update-alternatives --list
+pstree, top -b, top -bn1, iostat, mpstat, dmesg, last, mount, findmnt, mountpoint, blkid, pmap, pwdx
+ip, ifconfig, route, arp, lsusb, lspci, lshw, sensors, sysctl, getent, fc-list, nvidia-smi, crontab -l
+printenv PATH, printenv HOME, printenv SHELL, printenv USER, printenv LANG, printenv PWD, printenv TERM, printenv EDITOR
+tput, stty -a, stty size, namei, getfacl, lsattr, locate, plocate, whatis, apropos, csvcut, csvstat
+openssl x509, openssl dgst, otool, ldconfig -p, pkg-config, gcc -dumpversion, gcc -dumpmachine
+tmux ls, tmux list-sessions, tmux list-windows, tmux list-panes, screen -ls, dotnet --list-sdks, dotnet --info
+shellcheck, hadolint, yamllint, ruff rule, kubectl config current-context, kubectl config get-contexts
+podman --version, helm version, composer --version, bundle --version, gem --version, elixir --version, zig version
+ghc --version, julia --version, R --version, Rscript --version, tox --version, nox --version, hatch --version
+ninja --version, meson --version, just --version, rsync --version
 """
 """Commands whose words begin like one of these, as far as the program table says that they only read."""
 

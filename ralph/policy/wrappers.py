@@ -39,6 +39,8 @@ def inside(words: tuple[Word, ...], stdin: str = "") -> list[Inner]:
     name = name_of(argv[0])
     if name in SHELLS:
         return _shell(argv, stdin)
+    if name == "command" and argv[1:2] in (("-v",), ("-V",)):
+        return []  # only says what it would be
     if name == "eval":
         return [" ".join(argv[1:])]
     if name == "trap":

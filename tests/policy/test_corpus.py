@@ -110,7 +110,7 @@ def test_daily_reading_is_hardly_ever_asked_about() -> None:
     assert len(asked) <= 0.03 * len(found), asked
 
 
-@pytest.mark.parametrize("name", ["danger.jsonl", "protected.jsonl", "shell.jsonl"])
+@pytest.mark.parametrize("name", ["asked.jsonl", "danger.jsonl", "protected.jsonl", "shell.jsonl"])
 def test_every_case_file_passes_as_the_command_runs_it(name: str) -> None:
     found = run_cases(read_cases((DATA / name).read_text(encoding="utf-8"), name))
     assert [f"{one.id}: {one.rule}" for one in found if not one.passed and not one.skipped] == []

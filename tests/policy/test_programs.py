@@ -13,7 +13,7 @@ from ralph.policy.programs import _line, judge
 from ralph.policy.tables import table
 
 _EFFECTS = {"reads", "writes", "deletes", "executes", "contacts", "secret", "history", "unknown"}
-_MARKS = {"@single", "@bundle", "@rest", "@loose", "@nodash", "@some", "@has", "@lists", "@saves"}
+_MARKS = {"@single", "@bundle", "@rest", "@loose", "@nodash", "@some", "@has", "@lists", "@saves", "@views"}
 _CODED = {"text", "read", "ref", "write", "into", "delete", "chosen", "near", "script", "less", "tree"}
 
 
