@@ -54,7 +54,7 @@ RUN_LATER = frozenset({
 
 A build file or a test (Makefile, package.json, conftest.py) is not among them: to change those is the work itself.
 """
-RUN_BY_GIT = frozenset({"hooks", "config", "config.worktree", "modules"})
+RUN_BY_GIT = frozenset({"hooks", "config", "config.worktree", "modules", "commondir"})
 """The same in a `.git`, which may not be made either, but is written to by every commit."""
 SEARCHES = frozenset({"grep", "egrep", "fgrep", "rg", "ag", "ack", "diff"})
 """Programs that read whole directories."""

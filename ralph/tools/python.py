@@ -16,7 +16,7 @@ from ralph.errors import ToolError
 from ralph.sandbox.launch import Launch, Launched, plain
 from ralph.tools.capture import Capture, Live
 from ralph.tools.process import Group, Stream, signal_name
-from ralph.tools.still import halt, resume
+from ralph.tools.still import Trace, halt, rested, resume
 
 WORKER = Path(__file__).with_name("python_worker.py")
 LONGEST_CODE = 1 << 20
@@ -46,19 +46,25 @@ class _Child:
     socket: socket.socket
     words: tuple[str, ...]
     launched: Launched
-    halted: bool = False
+    trace: Trace | None = None
 
     def halt(self) -> bool:
         """Nothing that runs in a sandbox may act until the next call: what happens meanwhile is the person's doing."""
         if not self.launched.hint or self.group.exited.done():
             return True
-        self.halted = True
-        return halt(self.group.popen.pid)
+        self.trace = halt(self.group.popen.pid)
+        return self.trace is not None
+
+    def stirred(self) -> str:
+        """When it acted all the same: what was done about what it left."""
+        if self.trace is None or rested(self.group.popen.pid, self.trace):
+            return ""
+        return self.launched.after()
 
     def resume(self) -> None:
-        if self.halted:
-            resume(self.group.popen.pid)
-            self.halted = False
+        if self.trace is not None:
+            resume(self.trace)
+            self.trace = None
 
     @property
     def usable(self) -> bool:
@@ -109,9 +115,10 @@ class Interpreter:
             raise ToolError("the interpreter is busy with another call; send python calls one after another")
         self._busy = True
         try:
+            told = self._child.stirred() if self._child else ""
             child = await self._ready(ctx)
-            note, self._lost = self._lost, ""
             child.resume()
+            note, self._lost = self._lost, ""
             result = await self._exchange(child, code, timeout, ctx)
         except BaseException:
             await self.close()
@@ -119,6 +126,8 @@ class Interpreter:
             raise
         finally:
             self._busy = False
+        if told:
+            result["sandbox"] = f"{told} {result.get('sandbox', '')}".strip()
         if note:
             result["note"] = f"a new interpreter was started, variables and imports are gone: {note}"
         return result

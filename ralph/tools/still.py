@@ -1,57 +1,83 @@
-"""Processes that stand still: between two calls nothing that an interpreter left running may act."""
+"""Processes that stand still: between two calls nothing that an interpreter left running may act unnoticed.
+
+A stopped process can have the kernel wake it (a timer that sends SIGCONT), so it is also looked whether one has run.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 
-PASSES = 50
-"""How often new ones are looked for, before what starts ever more of them is given up."""
+SECONDS = 1.0
+"""How long they are waited for, before what starts ever more of them is given up."""
+
+Trace = dict[int, tuple[bool, bytes]]
+"""Of each thread of a family: whether it is stopped (or dead), and how often it has run."""
 
 
-def halt(pid: int) -> bool:
-    """Stop a process and all its descendants. False when there were always more, or when they cannot be seen.
+def halt(pid: int) -> Trace | None:
+    """Stop a process and all its descendants. None when they do not come to rest, or cannot be seen.
 
-    Linux with CONFIG_PROC_CHILDREN, which all distributions have. What a parent starts while it is being stopped is
-    found by the next pass; 0.1 ms a pass.
+    Linux with CONFIG_PROC_CHILDREN, which all distributions have. Being stopped takes a moment, in which a process can
+    start another: they rest when all are stopped, and nobody came and nobody ran between one look and the next.
     """
-    stopped: set[int] = set()
-    if not Path(f"/proc/self/task/{os.getpid()}/children").exists():
-        return False
-    for _ in range(PASSES):
-        fresh = _family(pid) - stopped
-        if not fresh:
-            return bool(stopped)
-        _signal(fresh, signal.SIGSTOP)
-        stopped |= fresh
-    return False
+    before: Trace = {}
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        pids, now = _family(pid)
+        stopped = bool(now) and all(stopped for stopped, _ in now.values())
+        if stopped and now == before:
+            return now
+        _signal(pids, signal.SIGSTOP)
+        before = now
+        if not stopped:
+            time.sleep(0.0001)  # for them to notice
+    return None
 
 
-def resume(pid: int) -> None:
-    _signal(_family(pid), signal.SIGCONT)
+def rested(pid: int, trace: Trace) -> bool:
+    """Whether none of them has run since it was halted."""
+    return _family(pid)[1] == trace
 
 
-def _signal(pids: set[int], number: int) -> None:
+def resume(trace: Trace) -> None:
+    _signal(trace, signal.SIGCONT)  # once for each thread does no harm
+
+
+def _signal(pids: Iterable[int], number: int) -> None:
     for pid in pids:
         with suppress(ProcessLookupError, PermissionError):  # gone; or another person's, as after sudo
             os.kill(pid, number)
 
 
-def _family(pid: int) -> set[int]:
-    found: set[int] = set()
-    new = {pid}
-    while new:
-        found |= new
-        new = {child for parent in new for child in _children(parent)} - found
-    return found
+def _family(top: int) -> tuple[set[int], Trace]:
+    """A process with all its descendants, each a child of one thread of its parent."""
+    trace: Trace = {}
+    found, waiting = {top}, [top]
+    while waiting:
+        pid = waiting.pop()
+        with suppress(FileNotFoundError, ProcessLookupError):  # gone
+            with os.scandir(f"/proc/{pid}/task") as reading:
+                tasks = list(reading)
+            for task in tasks:
+                status = _read(f"{task.path}/status")
+                state = status[status.index(b"\nState:\t") + 8 :][:1]
+                trace[int(task.name)] = state in b"TtZX", status.rpartition(b"\nvoluntary_ctxt_switches:")[2]
+                children = {int(child) for child in _read(f"{task.path}/children").split()} - found
+                found |= children
+                waiting += children
+    return found, trace
 
 
-def _children(pid: int) -> set[int]:
-    """Each thread has children of its own. Empty for a process that is gone."""
-    found: set[int] = set()
-    with suppress(FileNotFoundError, ProcessLookupError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            found.update(map(int, task.joinpath("children").read_bytes().split()))
-    return found
+def _read(path: str) -> bytes:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        data = b""
+        while piece := os.read(opened, 65536):
+            data += piece
+        return data
+    finally:
+        os.close(opened)

@@ -203,6 +203,40 @@ def test_what_the_python_tool_left_running_waits_for_its_next_call(tmp_path: Pat
     assert tree(place) == [".vscode/mine"]
 
 
+WOKEN = """
+import ctypes, threading, time
+class Event(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int * size) for name, size in (("value", 2), ("number", 1), ("kind", 1), ("rest", 12))]
+libc, timer, times = ctypes.CDLL(None), ctypes.c_void_p(), (ctypes.c_long * 4)(0, 0, 0, 300_000_000)
+def write():
+    time.sleep(0.2)
+    open(".envrc", "w").write("evil")
+threading.Thread(target=write).start()
+libc.timer_create(1, ctypes.byref(Event(number=(18,))), ctypes.byref(timer))
+libc.timer_settime(timer, 0, times, None)
+"""
+"""Has the kernel wake the process while it should stand still."""
+
+
+def test_what_has_itself_woken_gains_nothing(tmp_path: Path) -> None:
+    box = boxed(kind(tmp_path))
+    interpreter = Interpreter(box.launch)
+    ctx = Context("c", box.given.workspace, box.given.scratch, ENV)
+
+    async def whole() -> None:
+        try:
+            await interpreter.run(WOKEN, 9, ctx)
+            await asyncio.sleep(0.6)
+            assert tree(box.given.workspace) == [".envrc"]
+            assert "held-back" in (await interpreter.run("1", 9, ctx))["sandbox"]
+        finally:
+            await interpreter.close()
+            box.close()
+
+    asyncio.run(whole())
+    assert tree(box.given.workspace) == []
+
+
 def test_what_the_person_made_since_stays_at_the_end(box: Sandbox) -> None:
     sh(box, "true")
     (box.given.workspace / ".envrc").write_text("mine")
@@ -241,7 +275,7 @@ def test_the_gate_asks_about_the_same_names(name: str) -> None:
 
 
 def test_kinds() -> None:
-    assert [kind_of("/w/.git", name) for name in sorted(RUN_BY_GIT)] == ["frozen"] * 4
+    assert [kind_of("/w/.git", name) for name in sorted(RUN_BY_GIT)] == ["frozen"] * 5
     for name in ("hooks", "config", "conftest.py", ".env.example", "config.json"):
         assert kind_of("/w", name) == ""
     assert [kind_of("/w", name) for name in (".env", ".ENV", ".env.prod", "ralph.config.json")] == ["hidden"] * 4
