@@ -57,13 +57,17 @@ def confine(
     mode: Mode, workspace: Path, scratch: Path, *,
     hidden: Iterable[Path] = (), network: bool = False, private: Iterable[str] = PRIVATE,
 ) -> Confinement:  # fmt: skip
-    """The usual confinement of a session: Ralph's and git's own files are kept, the interpreter stays readable."""
+    """The usual confinement of a session: Ralph's and git's own files are kept, the interpreter stays readable.
+
+    What Ralph itself is run from cannot be changed from inside, though it lies in the workspace (a .venv there).
+    """
     workspace, scratch = workspace.resolve(), scratch.resolve()
     package = Path(__file__).resolve().parents[1]
+    needed = (Path(sys.prefix), Path(sys.base_prefix), package)
     return Confinement(
         mode, workspace, scratch, tuple(hidden), tuple(workspace / name for name in RESERVED),
         tuple(workspace / name for name in FROZEN), tuple(map(Path, private)),
-        (Path(sys.prefix), Path(sys.base_prefix), package), network,
+        needed, network, tuple(path for path in needed if path != workspace and path.is_relative_to(workspace)),
     )  # fmt: skip
 
 

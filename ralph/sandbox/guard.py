@@ -65,7 +65,7 @@ class Guard:
         hidden = {*(Path(one.path) for one in found if one.kind == "hidden"), *self._others()} - {*self._base.hidden}
         return replace(
             self._base, hidden=(*self._base.hidden, *sorted(hidden)),
-            kept=tuple(Path(one.path) for one in found if one.kind == "frozen"),
+            kept=(*self._base.kept, *(Path(one.path) for one in found if one.kind == "frozen")),
         )  # fmt: skip
 
     def _withheld(self, found: list[Found]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ralph.sandbox import confinement
 from ralph.sandbox.confinement import (
     RESERVED,
     Confinement,
@@ -117,6 +118,14 @@ def test_a_hidden_directory_may_be_filled_by_others(given: Confinement, tmp_path
     before = witness(given)
     (tmp_path / "home" / "session.jsonl").touch()
     assert witness(given) == before
+
+
+def test_what_ralph_is_run_from_is_kept(tmp_path: Path) -> None:
+    package = Path(confinement.__file__).resolve().parents[1]
+    given = confine("workspace", package.parent, tmp_path / "scratch")
+    assert package in given.kept
+    assert package in frozen_places(given)
+    assert confine("workspace", tmp_path, tmp_path / "scratch").kept == ()
 
 
 def test_environment_is_a_list_of_harmless_names() -> None:
