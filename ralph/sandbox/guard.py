@@ -69,15 +69,17 @@ class Guard:
         )  # fmt: skip
 
     def _withheld(self, found: list[Found]) -> str:
-        if not found:
-            return ""
         moved = []
         for path in (one.path for one in found):
             name = os.path.relpath(path, self._base.workspace)
             try:
                 moved.append(f"{name} (now {withhold(self._base.workspace, name, self._base.scratch)})")
+            except FileNotFoundError:  # gone again, or with the directory it was in
+                continue
             except OSError as error:
                 moved.append(f"{name} (still there: {error.strerror}; tell the user)")
+        if not moved:
+            return ""
         return (
             "Files that run later, grant rights or hold secrets may not be made from inside the sandbox. Moved out of "
             f"the way: {', '.join(moved)}. If one is needed, use write_file, so that the user can be asked."

@@ -17,7 +17,7 @@ Kind = Literal["", "hidden", "frozen", "new"]
 Sort = Callable[[str, str], Kind]
 """The kind of an entry from the path of its directory and its name."""
 
-ENTRIES, DIRECTORIES, DEPTH = 20_000, 1_000, 8
+ENTRIES, DIRECTORIES, DEPTH = 20_000, 1_000, 32
 """How far it looks, nearest first: a workspace may be somebody's whole home directory."""
 SKIPPED = frozenset({".hg", "node_modules", ".venv", "venv", "__pycache__", ".tox", ".mypy_cache", ".ruff_cache"})
 _FINE, _COARSE = 20_000_000, 2_100_000_000

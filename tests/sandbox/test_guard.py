@@ -73,6 +73,7 @@ def test_what_runs_later_is_moved_out_of_the_way_and_said(box: Sandbox, name: st
     (found,) = (path for path in moved.rglob("*") if path.is_file())
     assert found.read_text() == "evil\n"
     assert str(moved) in told
+    assert "still there" not in told
     assert "write_file" in told
     assert sh(box, "true") == ("", "")
 
