@@ -33,6 +33,9 @@ _SQL = re.compile(
     r"\b(drop\s+(table|database|schema|user|role|view|index|keyspace|collection)|truncate\s+(table\s+)?\w|"
     r"delete\s+from\s+[\w.\"`]+\s*(;|$)|dropDatabase|\.drop\(|deleteMany\(\s*\{\s*\})", re.IGNORECASE
 )  # fmt: skip
+_TYPED = re.compile(
+    r"/(\.[a-z_]+_?hist(ory|file)|fish_history|ConsoleHost_history\.txt|zsh_sessions/.*)$|\$\{?HISTFILE\}?$"
+)
 _LITERAL = re.compile(r"'[^']*'")
 _DATABASES = ("psql", "mysql", "mariadb", "sqlite3", "sqlcmd", "mongo", "mongosh", "cqlsh", "clickhouse-client",
               "cockroach", "redis-cli", "duckdb", "sqlplus", "usql", "pgcli", "mycli", "litecli", "bq")  # fmt: skip
@@ -92,8 +95,25 @@ def _harmless(name: str, argv: tuple[str, ...]) -> bool:
         return True
     if argv[1:] and all(word in ("--version", "--help", "-V", "-l", "--list", "--dry-run") for word in argv[1:]):
         return name != "su"
-    rehearses = ("npm", "pnpm", "yarn", "cargo", "rsync", "kubectl", "poetry", "uv", "rclone")
-    return "--dry-run" in argv and name in rehearses
+    return _rehearsed(name, argv)
+
+
+def _rehearsed(name: str, argv: tuple[str, ...]) -> bool:
+    """An option says that nothing is to happen ("rehearsals" in programs.json), and no other takes that back.
+
+    `-n/eo`: in a bundle of short options, what follows `e` or `o` is their value.
+    """
+    given = argv[1 : argv.index("--") if "--" in argv else len(argv)]
+    listed, words = table()["rehearsals"], [word for word in given if word[:1] != "-"]
+    options = str(listed.get(f"{name} {words[0] if words else ''}") or listed.get(name) or "").split()
+    if any(re.match(r"--no-(dry-?run|n$|simulate)|--dry-?run=(none|false|no|0)$", word) for word in given):
+        return False
+    for option in options:
+        letter, _, valued = option[1:].partition("/")
+        short = rf"-[^\W_{valued}]*{letter}[^\W_]*" if len(letter) == 1 else rf"{option}(=.*)?"
+        if any(re.fullmatch(short, word) for word in given):
+            return True
+    return False
 
 
 def _removes(simple: Simple) -> str:
@@ -113,6 +133,12 @@ def _removes(simple: Simple) -> str:
             return f"{name} with rm: deletes whatever it finds"
     if name == "truncate" and re.search(r"(^| )(-s ?|--size[= ])0( |$)", " ".join(argv)):
         return "truncate: empties files"
+    if name == "history" and "/dev/null" in argv:
+        return "history: wipes what was typed"
+    packs_away = "--remove-files" in argv if name in ("tar", "gtar", "bsdtar") else option_in(argv, "-m", "--move")
+    trees = option_in(argv, "-r") or any(not re.search(r"\w\.\w+$", word) for word in operands(argv))
+    if name in ("tar", "gtar", "bsdtar", "zip") and packs_away and trees:
+        return f"{name}: deletes the directories it packs"
     if name == "mv" and "/dev/null" in operands(argv)[-1:]:
         return "mv: throws files away"
     lists = "print" in argv or option_in(argv, "-l", "--list", "-d", "--dump", "-p", "--print", "-V", "--version")
@@ -136,12 +162,12 @@ def _changes_rights(simple: Simple) -> str:
 
 def _git(simple: Simple) -> str:
     argv = simple.argv
-    if not argv or name_of(argv[0]) != "git":
+    if not argv or name_of(argv[0]) != "git" or _rehearsed("git", argv):
         return ""
     words = [word for word in argv[1:] if word[:1] != "-"]
     if "push" in words[:2] and any(re.match(r"\+\w|:\w", word) for word in words):
         return "git push: rewrites published history"
-    if "clean" in words[:2] and option_in(argv, "-f", "--force") and not option_in(argv, "-n", "--dry-run"):
+    if "clean" in words[:2] and option_in(argv, "-f", "--force"):
         return "git clean: deletes files git does not know"
     paths = "--" in argv[:-1] or any(word in (".", "./", ":/", "*") for word in words)
     if "checkout" in words[:2] and (paths or option_in(argv, "-f", "--force")):
@@ -190,6 +216,7 @@ def _leaves(simple: Simple) -> str:
     """Changes of devices, system files and files that run later."""
     argv = simple.argv
     targets = [r.target.text for r in simple.redirects if r.target and ">" in r.op]
+    added = {r.target.text for r in simple.redirects if r.target and ">>" in r.op}
     if any(word.startswith(("/dev/tcp/", "/dev/udp/")) for word in (*targets, *argv)):
         return "connects a shell to the network"
     if argv and name_of(argv[0]) == "socat" and re.search(r"\b(EXEC|SYSTEM):", " ".join(argv), re.IGNORECASE):
@@ -204,6 +231,8 @@ def _leaves(simple: Simple) -> str:
         path = absolute(target)
         if DEVICE.match(path):
             return f"writes to the device {target}"
+        if _TYPED.search(path) and target not in added:
+            return f"changes {target}, which holds what was typed"
         if _SYSTEM.match(path) or is_everything(target):
             return f"changes {target}, a part of the system"
         if target[:1] in "/~$" and name_of(argv[0] if argv else "") != "chmod" and (why := runs_later(path)):

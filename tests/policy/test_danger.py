@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ralph.core.messages import ToolCall
+from ralph.policy.categories import stand_in
+from ralph.policy.danger import danger
 from ralph.policy.effects import report
+from ralph.policy.rules import Rules
+from ralph.policy.shell import parse
 
 _ROWS = [json.loads(line) for line in (Path(__file__).parent / "data" / "danger.jsonl").read_text().splitlines()]
 
@@ -56,3 +61,22 @@ def test_what_a_person_might_mean_is_dangerous_but_not_ruinous() -> None:
 @pytest.mark.parametrize("command", ["rm -rf x", "git reset --hard", "chmod 777 x"])
 def test_every_way_in_is_seen(wrapper: str, command: str) -> None:
     assert report(wrapper.format(command)).dangerous
+
+
+@pytest.mark.parametrize(
+    ("text", "dangerous"),
+    [("kubectl delete pod x --dry-run=server", False), ("kubectl delete pod x --dry-run=none", True),
+     ("kubectl delete pod x -- --dry-run=client", True), ("git clean -fdn", False), ("git clean -fd -en", True),
+     ("git push -fn", False), ("git push -f -on", True), ("cargo publish -pn", True), ("yarn publish --dry-run", True),
+     ("terraform destroy --dry-run", True), ("docker system prune --dry-run", True)],
+)  # fmt: skip
+def test_a_rehearsal_is_told_from_the_real_thing(text: str, dangerous: bool) -> None:
+    assert bool(danger(text, parse(text).simples)[0]) is dangerous
+
+
+def test_danger_is_seen_behind_a_rule_that_decides_first(tmp_path: Path) -> None:
+    (tmp_path / "h/.local/ralph").mkdir(parents=True)
+    rules = Rules(cwd=str(tmp_path), home=str(tmp_path / "h/.local/ralph"), tilde=str(tmp_path / "h"))
+    call = ToolCall("1", "shell", {"command": "tar -czf home.tgz --remove-files ~/"})
+    judgement = rules.judge(call, stand_in("shell"))
+    assert (judgement.verdict, judgement.rule.name, judgement.dangerous) == ("deny", "protected", True)
