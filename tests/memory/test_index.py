@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -457,3 +458,8 @@ def test_snapshots_are_private(saved):
 
 def test_there_is_an_hnswlib_here():
     assert variant()
+
+
+def test_the_variant_is_what_the_installed_distribution_says():
+    name, _, version = variant().partition(" ")
+    assert metadata.version(name) == version
