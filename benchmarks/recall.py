@@ -80,9 +80,9 @@ def report(rows: Rows, name: str, found: list[float], p50: float, p95: float) ->
     rows[f"{name}, p95"] = (ordered[int(0.95 * len(ordered))], p95)
 
 
-def one_shot(home: Path, query: str) -> float:
-    """Milliseconds of CPU of a whole `ralph memory search`; the best of five."""
-    argv = [sys.executable, "-m", "ralph", "--home", str(home), "memory", "search", query, "--json"]
+def one_shot(home: Path, *words: str) -> float:
+    """Milliseconds of CPU of a whole `ralph memory WORDS`; the best of five."""
+    argv = [sys.executable, "-m", "ralph", "--home", str(home), "memory", *words, "--json"]
     spent: list[float] = []
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -119,8 +119,28 @@ def asking(rows: Rows, home: Path, model: Path, count: int) -> None:
         report(rows, f"remember with the model running, {size}", [wall for wall, _ in found], 20, 50)
     memory.settled(60)
     memory.close()
-    if small:
-        rows[f"one-shot hybrid recall, {size}, CPU of the process"] = (one_shot(home, first[0]), 200)
+    one_shots(rows, home, size, words, first[0])
+
+
+def one_shots(rows: Rows, home: Path, size: str, words: list[str], question: str) -> None:
+    """Commands in processes of their own: the whole of it with the model, without it what the start does not cost."""
+    hybrid = one_shot(home, "search", question)
+    rows[f"one-shot hybrid recall, {size}, CPU of the process"] = (hybrid, 200 if size == "10,000" else 500)
+    start = one_shot(home, "help")
+    asked = {
+        "list": ["list"], "stats": ["stats"], "show": ["show", "50"], "keyword search": ["search", question],
+        "keyword search, usual words": ["search", *words[150:190:10]],
+    }  # fmt: skip
+    for name, argv in asked.items():
+        spent = one_shot(home, *argv, *(["--keyword"] if "search" in argv else [])) - start
+        rows[f"one-shot {name}, {size}, CPU beside the start"] = (spent, 25)
+
+
+def embedding(rows: Rows, embedder: TextEmbedder, words: list[str]) -> None:
+    """The model alone. Nine words are about twelve pieces; it reads 256 of a text."""
+    for name, length, target in (("a question of nine words", 9, 8), ("a text of 256 pieces", 256, 80)):
+        found = [timed(lambda t=t: embedder.embed([t]))[1] for t in texts(words, 40, length, seed=length)]
+        rows[f"embedding {name}, CPU, p50"] = (statistics.median(found), target)
 
 
 def main() -> None:
@@ -134,6 +154,9 @@ def main() -> None:
         sys.exit("the embedded model is not there: ralph memory embedder install")
     rows: Rows = {}
     with tempfile.TemporaryDirectory() as folder:
+        alone = choose(model)
+        assert alone is not None
+        embedding(rows, alone, vocabulary(model))
         for count in (10_000, 100_000) if options.large else (10_000,):
             asking(rows, Path(folder) / str(count), model, count)
     if options.json:
