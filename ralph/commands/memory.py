@@ -23,6 +23,7 @@ from ralph.commands.memory_shown import (
 from ralph.commands.plain import Command, Flag, attach, run_plainly
 from ralph.commands.shown import Show, Shown, group
 from ralph.errors import ConfigError
+from ralph.memory.resemblance import said_in
 from ralph.memory.rows import CONVERSATIONS, DOCUMENTS, LONG_TERM, Where
 from ralph.place import Place
 from ralph.ui.table import table
@@ -168,8 +169,11 @@ def forget(access: Access, show: Show, ids: list[int]) -> None:
     documents = [access.get(id) for id in ids]
     access.store.delete([document.id for document in documents])
     access.store.purge()
+    turns = {turn.id for document in documents for turn in said_in(access.store, document.text)}
     text = table(("forgotten", "text"), [(document.id, document.text) for document in documents])
-    show(Shown({"deleted": [as_row(document) for document in documents]}, text))
+    if turns:
+        text += f"\nconversations still hold these words; to be rid of them: forget {' '.join(map(str, sorted(turns)))}"
+    show(Shown({"deleted": [as_row(document) for document in documents], "said_in": sorted(turns)}, text))
 
 
 COMMANDS = (

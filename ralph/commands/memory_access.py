@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ralph.config import Config, load
 from ralph.errors import StoreError
+from ralph.late import make_redactor
 from ralph.memory.graph import variant
 from ralph.memory.rows import Document
 from ralph.memory.store import FILE, Store
 from ralph.memory.why import noted
 from ralph.place import Place
+from ralph.remembering import blackened, catch_up
 
 if TYPE_CHECKING:
     from ralph.memory.embed import TextEmbedder
+    from ralph.memory.index import IndexState
     from ralph.memory.memory import Memory
     from ralph.memory.recall import Recall
 
@@ -38,7 +43,13 @@ class Access:
 
     @cached_property
     def store(self) -> Store:
-        return self._given.store if self._given else Store(self.place.home)
+        """Outside of a conversation what was said in jobs that have ended is taken in first."""
+        if self._given is not None:
+            return self._given.store
+        store = Store(self.place.home)
+        for problem in catch_up(self.place, lambda: self.config, store):
+            sys.stderr.write(f"ralph: {problem}\n")
+        return store
 
     @cached_property
     def config(self) -> Config:
@@ -82,7 +93,9 @@ class Access:
             return
         from ralph.memory.memory import Memory  # noqa: PLC0415  # as above
 
-        memory = Memory(self.place.home, embedder=self.embedder(), scope=self.scope, secret=self.secret)
+        redact = make_redactor(self.place, self.config)
+        memory = Memory(self.place.home, embedder=self.embedder(), scope=self.scope, secret=self.secret,
+                        blacken=blackened(redact))  # fmt: skip
         try:
             yield memory
         finally:
@@ -103,7 +116,12 @@ class Access:
         trouble = self._given.trouble if self._given else ""
         mode = f"keyword only: {trouble}" if trouble else "hybrid" if embedder else "keyword only: no embedding model"
         return {"home": str(home), "mode": mode, "embedder": embedder.name if embedder else "", "bytes": size,
-                "engine": variant() or "exact search (hnswlib is not installed)"}  # fmt: skip
+                "engine": variant() or "exact search (hnswlib is not installed)",
+                "engines": {name: asdict(state) for name, state in self._states().items()}}  # fmt: skip
+
+    def _states(self) -> dict[str, IndexState]:
+        """Of the indices that this conversation has asked: a look-up opens none."""
+        return self._given.states() if self._given else {}
 
     def last_recall(self) -> dict[str, Any] | None:
         return noted(self.place.home)

@@ -71,12 +71,8 @@ def _reading(made: Any, access: Access, show: Show) -> None:
         import asyncio
 
         from ralph.commands import memory_ingest  # noqa: PLC0415  # readers and network, for this command only
-        from ralph.late import make_redactor  # noqa: PLC0415  # as above
-        from ralph.remembering import blackened  # noqa: PLC0415  # as above
 
         with access.memory() as memory:
-            if not access.in_conversation:
-                memory.blacken = blackened(make_redactor(access.place, access.config))
             bar = Bar()
             scope = access.scope if here else "global"
             try:

@@ -91,8 +91,15 @@ def state_text(data: Mapping[str, Any]) -> str:
     return "\n".join([
         table(("index", "entries", "vectors", "waiting"), rows), "",
         f"search    {data['mode']}", f"embedder  {data['embedder'] or NO_EMBEDDER}",
-        f"engine    {data['engine']}", f"on disk   {data['bytes'] / 1e6:.1f} MB in {data['home']}",
+        f"engine    {data['engine']}", *map(_engine, data["engines"].items()),
+        f"on disk   {data['bytes'] / 1e6:.1f} MB in {data['home']}",
     ])  # fmt: skip
+
+
+def _engine(item: tuple[str, Mapping[str, Any]]) -> str:
+    name, state = item
+    rows = f"{state['graph']:,} in hnswlib, {state['matrix']:,} exact" if state["graph"] else "exact search"
+    return f"          {name}: {rows}" + (f" ({state['note']})" if state["note"] else "")
 
 
 def why_text(data: Mapping[str, Any] | None) -> str:

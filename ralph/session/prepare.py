@@ -24,7 +24,9 @@ INSTRUCTION_BYTES = 32_000
 STATUS_BYTES = 2_000
 
 Recall = Callable[[str], tuple[str, Event | None]]
-"""The prompt -> text to put before the model (empty: nothing relevant) and what to show the person."""
+"""The prompt -> text to put before the model (empty: nothing relevant) and what to show the person.
+
+It is called in a thread: looking things up must not stop the screen, and Ctrl+C ends the wait."""
 
 
 @dataclass
@@ -80,7 +82,9 @@ class Prepare:
         self.budget.check()
         last = len(history) - 1
         if self._recall is not None and history[last].role == "user" and last not in self._attached:
-            text, event = self._recall(history[last].text)
+            import asyncio
+
+            text, event = await asyncio.to_thread(self._recall, history[last].text)
             self._attached[last] = text
             if event is not None:
                 self._notices.append(event)

@@ -1,6 +1,7 @@
 """What the model is shown: parts of the system prompt, references, recall, the budget."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -89,3 +90,21 @@ def test_git_status_is_bounded(tmp_path):
     assert len(text.encode()) < 2400
     assert "the rest of the status is cut" in text
     assert str(tmp_path) in text
+
+
+def test_the_loop_goes_on_while_something_is_recalled():
+    asked, go = threading.Event(), threading.Event()
+
+    def recall(prompt):
+        asked.set()
+        assert go.wait(5)
+        return "found", None
+
+    async def both():
+        waiting = asyncio.create_task(Prepare(("s",), Toolbox(), budget=Budget(), recall=recall)([user("one")]))
+        while not asked.is_set():
+            await asyncio.sleep(0)
+        go.set()  # which it could not if it were waited for here
+        return await waiting
+
+    assert asyncio.run(both()).messages[0].text == "foundone"
