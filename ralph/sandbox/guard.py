@@ -61,7 +61,8 @@ class Guard:
 
     def _extended(self, now: dict[str, Found]) -> Confinement:
         self._known = now.copy()
-        found = now.values()
+        already = {*map(str, (*self._base.reserved, *self._base.frozen))}
+        found = [one for one in now.values() if one.path not in already]
         hidden = {*(Path(one.path) for one in found if one.kind == "hidden"), *self._others()} - {*self._base.hidden}
         return replace(
             self._base, hidden=(*self._base.hidden, *sorted(hidden)),
@@ -70,7 +71,7 @@ class Guard:
 
     def _withheld(self, found: list[Found]) -> str:
         moved = []
-        for path in (one.path for one in found):
+        for path in (one.path for one in found if one.kind == "new" or not _empty(one.path)):
             name = os.path.relpath(path, self._base.workspace)
             try:
                 moved.append(f"{name} (now {withhold(self._base.workspace, name, self._base.scratch)})")
@@ -84,6 +85,15 @@ class Guard:
             "Files that run later, grant rights or hold secrets may not be made from inside the sandbox. Moved out of "
             f"the way: {', '.join(moved)}. If one is needed, use write_file, so that the user can be asked."
         )
+
+
+def _empty(path: str) -> bool:
+    """An empty directory does no harm yet; other sessions keep names free with them."""
+    try:
+        with os.scandir(path) as reading:
+            return next(reading, None) is None
+    except OSError:  # a file, or one that cannot be looked into
+        return False
 
 
 def withhold(top: Path, name: str, scratch: Path) -> str:

@@ -35,10 +35,7 @@ class Found(NamedTuple):
 
 
 class Survey:
-    """`found`: all there is now. `skip`: paths of directories that are of no concern.
-
-    An empty directory of a guarded name is none yet: it does no harm, and other sessions keep names free with them.
-    """
+    """`found`: all there is now. `skip`: paths of directories that are of no concern."""
 
     def __init__(self, top: str, sort: Sort, skip: Collection[str] = ()) -> None:
         self.top, self._sort, self._skip = top, sort, skip
@@ -92,7 +89,7 @@ class Survey:
         self._entries += 0 if path in self._below else len(entries)
         coarse = itself.st_ctime_ns % 1_000_000_000 == 0
         settled = now - itself.st_ctime_ns > (_COARSE if coarse else _FINE)
-        inside, guarded, settled = self._sorted(path, (itself.st_dev, itself.st_ino), entries, settled=settled)
+        inside, guarded = self._sorted(path, (itself.st_dev, itself.st_ino), entries)
         for gone in set(old).difference(inside):
             self._forget(gone)
         self._stamps[path] = itself.st_ctime_ns if settled else _UNSETTLED
@@ -100,9 +97,9 @@ class Survey:
         return [below for below in inside if below not in self._stamps]
 
     def _sorted(
-        self, path: str, place: tuple[int, int], entries: list[os.DirEntry[str]], *, settled: bool
-    ) -> tuple[list[str], list[str], bool]:
-        """The directories to look into, the guarded names, and whether to look again only when it has changed."""
+        self, path: str, place: tuple[int, int], entries: list[os.DirEntry[str]]
+    ) -> tuple[list[str], list[str]]:
+        """The directories to look into, and the guarded names."""
         for name in self._below.get(path, ([], []))[1]:
             self.found.pop(name, None)
         inside, guarded = [], []
@@ -110,15 +107,13 @@ class Survey:
         for entry in entries:
             kind = self._sort(path, entry.name)
             directory = entry.is_dir(follow_symlinks=False)
-            if kind and directory and not _filled(entry.path):
-                settled = False
-            elif kind:
+            if kind:
                 found = entry.stat(follow_symlinks=False)
                 self.found[entry.path] = Found(entry.path, kind, place, (found.st_dev, found.st_ino))
                 guarded.append(entry.path)
             if directory and not within and kind in ("", "new") and self._reaches(entry):
                 inside.append(entry.path)
-        return inside, guarded, settled
+        return inside, guarded
 
     def _room(self, path: str) -> bool:
         return path in self._stamps or (len(self._stamps) < DIRECTORIES and self._entries < ENTRIES)
@@ -144,11 +139,3 @@ def _stamp(path: str) -> int:
         return os.lstat(path).st_ctime_ns
     except OSError:
         return 0
-
-
-def _filled(path: str) -> bool:
-    try:
-        with os.scandir(path) as reading:
-            return next(reading, None) is not None
-    except OSError:  # what cannot be looked into counts
-        return True

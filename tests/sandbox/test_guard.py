@@ -127,6 +127,14 @@ def test_what_an_interrupted_child_made_is_taken_away_before_the_next(box: Sandb
     assert tree(box.given.workspace) == []
 
 
+def test_an_empty_directory_is_left_and_stays_empty(box: Sandbox) -> None:
+    (box.given.workspace / ".github").mkdir()
+    assert sh(box, "mkdir .vscode; echo x > .github/x")[1] == ""
+    assert sh(box, "echo x > .vscode/tasks.json")[1] == ""
+    assert tree(box.given.workspace) == []
+    assert sorted(path.name for path in box.given.workspace.iterdir()) == [".github", ".vscode"]
+
+
 def test_names_that_others_keep_free_are_left_alone(box: Sandbox) -> None:
     other = boxed(kind(box.given.workspace.parent))
     launched = box.launch(["true"], ENV)

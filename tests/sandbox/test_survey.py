@@ -103,17 +103,6 @@ def test_a_link_is_a_name_like_any_other_and_leads_nowhere(tmp_path: Path) -> No
     assert names(survey, tmp_path / "top") == [".vscode"]
 
 
-def test_an_empty_directory_counts_from_its_first_file_on(tmp_path: Path) -> None:
-    (tmp_path / ".vscode").mkdir()
-    survey = Survey(str(tmp_path), kind_of)
-    settle(tmp_path)
-    assert (survey.look(), survey.found) == ([], {})
-    settle(tmp_path)
-    assert survey.look() == []
-    put(tmp_path / ".vscode/tasks.json")
-    assert names(survey, tmp_path) == [".vscode"]
-
-
 def test_what_is_gone_is_forgotten(tmp_path: Path) -> None:
     put(tmp_path / "a/.env").unlink()
     put(tmp_path / "b/c/.env")
