@@ -12,6 +12,8 @@ from typing import Any
 from ralph.commands.shown import Show, Shown, group
 from ralph.core.messages import Message, Text, ToolCall, ToolResult, dump
 from ralph.errors import ConfigError
+from ralph.memory.rows import CONVERSATIONS, Where
+from ralph.memory.store import FILE, Store
 from ralph.place import Place
 from ralph.session.transcript import find, read_messages, sessions
 from ralph.ui.table import table
@@ -57,10 +59,26 @@ def add(app: Any, place: Place, show: Show) -> None:
 
     @made.command("delete")
     def delete(session_id: str) -> None:
-        """Delete one session for good."""
+        """Delete one session for good, also what memory holds of it; the audit log keeps what was decided."""
         path = find(place.sessions, session_id)
+        turns = _forget_turns(place, path.stem)
         path.unlink()
-        show(Shown({"deleted": path.stem}, f"deleted {path.stem}"))
+        told = f" and its {turns} searchable turns" if turns else ""
+        show(Shown({"deleted": path.stem, "turns": turns}, f"deleted {path.stem}{told}"))
+
+
+def _forget_turns(place: Place, session: str) -> int:
+    if not (place.home / FILE).exists():
+        return 0
+    store = Store(place.home)
+    try:
+        turns = store.find(CONVERSATIONS, Where(sessions=(session,))) if store.definitions.find(CONVERSATIONS) else []
+        if turns:
+            store.delete(turn.id for turn in turns)
+            store.purge()
+    finally:
+        store.close()
+    return len(turns)
 
 
 def _hits(folder: Path, words: list[str]) -> Iterator[dict[str, Any]]:

@@ -57,3 +57,10 @@ def test_delete(ralph, session):
     assert ralph("sessions", "list", "--json").data == []
     with pytest.raises(ConfigError, match="no session"):
         ralph("sessions", "delete", session)
+
+
+def test_what_memory_holds_of_it_goes_too(ralph, session):
+    assert "footer" in ralph("memory", "search", "footer").text
+    assert "2 searchable turns" in ralph("sessions", "delete", session).text
+    assert "nothing relevant" in ralph("memory", "search", "footer").text
+    assert b"footer" not in (ralph.home / "ralph.db").read_bytes()
