@@ -16,7 +16,7 @@ from posixpath import join
 from ralph.errors import ToolError
 from ralph.policy.facts import Facts, Places, path_arguments
 from ralph.policy.globbing import could_name
-from ralph.policy.paths import follow
+from ralph.policy.paths import expand_tilde, follow, lexical
 from ralph.policy.pathwords import directories, handed_on, path_words
 from ralph.policy.protected import Protected
 from ralph.policy.shell import Command, Simple, parse
@@ -49,7 +49,7 @@ def _in_shell(facts: Facts, places: Places, protected: Protected) -> tuple[str, 
     if report_ is None:
         return "", ""
     command = report_.command
-    bases = _bases(command.simples, facts.cwd, places)
+    bases = _bases(command, facts.cwd, places)
     for word in _shell_words(command, facts.cwd):
         spelled = _known_variables(word, facts.cwd, places)
         for base in bases:
@@ -99,16 +99,41 @@ def _shell_words(command: Command, cwd: str) -> Iterator[str]:
         yield from (f".{word}" for simple in command.simples for word in simple.argv if word.startswith("*"))
 
 
-def _bases(simples: tuple[Simple, ...], cwd: str, places: Places) -> list[str]:
+def _bases(command: Command, cwd: str, places: Places) -> list[str]:
     """The working directory, and where `cd` and `-C` lead: each may be what a relative path is relative to."""
-    bases = [cwd]
-    for word in directories(simples):
+    simples = command.simples
+    here, after = _moved(command, cwd, places)
+    bases = [here]
+    for word in directories(simples[after:]):
         for base in bases[:4]:
             try:
                 bases.append(follow(_known_variables(word, base, places), base, tilde=places.tilde).resolved)
             except ToolError:
                 continue
     return bases[:8]
+
+
+def _moved(command: Command, cwd: str, places: Places) -> tuple[str, int]:
+    """The directory after the `cd a && cd b && ..` that a chain begins with, and how many commands those are.
+
+    Only where it is certain: plain words, nothing but `&&` between commands, and links that do not make `..` ambiguous.
+    """
+    if re.search(r"[;|\n()`$*?\[{]|(?<!&)&(?!&)|CDPATH", command.text):
+        return cwd, 0
+    here = spelled = cwd
+    for count, simple in enumerate(command.simples):
+        if simple.argv[:1] != ("cd",):
+            return here, count
+        word = simple.argv[1] if len(simple.argv) == 2 else "-"
+        spelled = lexical(join(spelled, expand_tilde(word, places.tilde)))
+        try:
+            here = follow(word, here, tilde=places.tilde).resolved
+        except ToolError:
+            break
+        quoted = word[:1] == "~" and simple.words[1].literal
+        if word[:1] == "-" or quoted or simple.assignments or simple.redirects or here != follow(spelled, "/").resolved:
+            break
+    return cwd, 0
 
 
 def _known_variables(word: str, cwd: str, places: Places) -> str:

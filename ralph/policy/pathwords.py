@@ -37,8 +37,13 @@ _TEXT_SHORT = {  # letters of options whose value is no path
     "ack": "ABCm", "git": "mSGnUcO", "tree": "IPL", "ls": "IwT",
     "eza": "I", "exa": "I", "fd": "EedtcSx", "fdfind": "EedtcSx", "diff": "xIU",
     "zip": "x", "sed": "e", "gsed": "e", "awk": "vF", "gawk": "vF", "mawk": "vF", "curl": "HAXum", "xargs": "IndPLs",
-    "head": "nc", "tail": "nc", "cut": "dfcb", "sort": "kt", "docker": "e", "gh": "tb", "du": "d", "wc": "", "yq": "p",
+    "glab": "lasSLR", "head": "nc", "tail": "nc", "cut": "dfcb", "sort": "kt", "docker": "e", "gh": "tbSLlsaABHqRmju",
+    "du": "d", "wc": "", "yq": "p",
 }  # fmt: skip
+_GH_TEXT = re.compile(
+    r"--(search|label|assignee|reviewer|author|state|limit|jq|json|repo|head|base|milestone|workflow|branch|user|owner|"
+    r"language|topic|visibility|job|app|event|status|project|add-[a-z]+|remove-[a-z]+|match|sort|order|hostname)$"
+)
 _SCRIPTED = _words("vi vim nvim ex emacs sqlite3 duckdb psql mysql tmux screen at batch gdb")
 """Programs that take lines of their own language as words or on their input."""
 _LISTING = _words("ls du eza exa")
@@ -96,6 +101,8 @@ def _operands(program: str, argv: tuple[str, ...]) -> Iterator[str]:
             ended = True
         elif word.startswith("-") and len(word) > 1 and not ended:
             taken = _text_option(word, short)
+            if taken < 0 and program in ("gh", "glab") and _GH_TEXT.match(word.partition("=")[0]):
+                taken = 0 if "=" in word else 1
             at += max(taken, 0)
             if taken < 0:
                 yield word
@@ -161,7 +168,8 @@ def directories(simples: tuple[Simple, ...]) -> Iterator[str]:
     for simple in simples:
         argv = simple.argv
         if argv[:1] in (("cd",), ("pushd",), ("chdir",)):
-            yield from (word for word in argv[1:2] if not word.startswith("-"))
+            quoted = len(argv) > 1 and simple.words[1].literal and argv[1][0:1] == "~"
+            yield from (f"./{word}" if quoted else word for word in argv[1:2] if not word.startswith("-"))
         for at, word in enumerate(argv[1:], 1):
             if word in ("-C", "--directory", "--chdir", "--work-tree", "--cwd", "--prefix") and at + 1 < len(argv):
                 yield argv[at + 1]

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 
 from ralph.policy.scan import Word
-from ralph.policy.spelling import SPLIT, Variables, decode_ansi, expand_braces
+from ralph.policy.spelling import SPLIT, Variables, decode_ansi, expand_braces, printed
 
 MOST_COMMANDS = 2_000  # found in one text; beyond that nobody can check them
 _DEEPEST = 24
@@ -253,8 +253,8 @@ class _Reader:
         ran = self._inside(inner, script=True)
         said = ran[0].argv if len(ran) == 1 else ()
         if said[:1] in (("echo",), ("printf",)) and "$" not in " ".join(said):
-            words = " ".join(word for word in said[1:] if word not in ("-n", "-e", "%s", "%s\\n"))
-            return words if quoted else words.replace(" ", SPLIT)
+            words = printed(said)
+            return words if quoted else re.sub(r"[ \t\n]", SPLIT, words)
         return f"{mark}({inner})"
 
     def _inside(self, text: str, *, script: bool = False) -> list[Simple]:
