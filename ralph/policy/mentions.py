@@ -16,7 +16,7 @@ from posixpath import join
 from ralph.errors import ToolError
 from ralph.policy.facts import Facts, Places, path_arguments
 from ralph.policy.globbing import could_name
-from ralph.policy.paths import expand_tilde, follow, lexical
+from ralph.policy.paths import follow, lexical
 from ralph.policy.pathwords import directories, handed_on, path_words
 from ralph.policy.protected import Protected
 from ralph.policy.shell import Command, Simple, parse
@@ -125,13 +125,12 @@ def _moved(command: Command, cwd: str, places: Places) -> tuple[str, int]:
         if simple.argv[:1] != ("cd",):
             return here, count
         word = simple.argv[1] if len(simple.argv) == 2 else "-"
-        spelled = lexical(join(spelled, expand_tilde(word, places.tilde)))
+        spelled = lexical(join(spelled, word))
         try:
-            here = follow(word, here, tilde=places.tilde).resolved
+            here = follow(word, here).resolved
         except ToolError:
             break
-        quoted = word[:1] == "~" and simple.words[1].literal
-        if word[:1] == "-" or quoted or simple.assignments or simple.redirects or here != follow(spelled, "/").resolved:
+        if word[:1] in ("-", "~") or simple.assignments or simple.redirects or here != follow(spelled, "/").resolved:
             break
     return cwd, 0
 

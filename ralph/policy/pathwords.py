@@ -168,8 +168,8 @@ def directories(simples: tuple[Simple, ...]) -> Iterator[str]:
     for simple in simples:
         argv = simple.argv
         if argv[:1] in (("cd",), ("pushd",), ("chdir",)):
-            quoted = len(argv) > 1 and simple.words[1].literal and argv[1][0:1] == "~"
-            yield from (f"./{word}" if quoted else word for word in argv[1:2] if not word.startswith("-"))
+            yield from (word for word in argv[1:2] if not word.startswith("-"))
+            yield from (f"./{word}" for word in argv[1:2] if word.startswith("~"))  # it may have been quoted
         for at, word in enumerate(argv[1:], 1):
             if word in ("-C", "--directory", "--chdir", "--work-tree", "--cwd", "--prefix") and at + 1 < len(argv):
                 yield argv[at + 1]
