@@ -187,8 +187,15 @@ class Nursery:
             self.close()
 
     def close(self) -> None:
+        import subprocess
+
         self._retired = True
+        starting = not self.problem and not self.worked
         self._asking.close()
+        if starting:  # killed while it sets up, bubblewrap would leave its child behind; this way it ends by itself
+            self._next.kill()
+            with suppress(subprocess.TimeoutExpired):
+                self._popen.wait(SECONDS)
         self._popen.kill()
         self._popen.wait()
         self._next.kill()

@@ -375,3 +375,26 @@ def test_a_nursery_is_retired_only_when_its_last_command_has_ended(tmp_path: Pat
     for pipe in (child.stdout, child.stderr):
         assert pipe is not None
         pipe.close()
+
+
+def test_one_that_is_closed_at_once_leaves_nobody(tmp_path: Path) -> None:
+    """Bubblewrap that is killed while it sets up leaves its child behind, waiting for ever."""
+    need(BUBBLEWRAP)
+    words = BUBBLEWRAP.nursery_words(shared(tmp_path)) if BUBBLEWRAP.nursery_words else []
+    for pause in range(10):
+        nursery = Nursery(words)
+        time.sleep(pause / 1000)
+        nursery.close()
+    assert happens(lambda: not _mentioning(str(tmp_path / "workspace")))
+
+
+def _mentioning(word: str) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes()
+        except OSError:
+            continue
+        if b"bwrap" in line and word.encode() in line:
+            found.append(path.parent.name)
+    return found
