@@ -42,35 +42,41 @@ def weighted(opinions: Mapping[str, tuple[float, Mapping[int, float]]]) -> dict[
     return candidates
 
 
-def lend(
-    candidates: Mapping[int, Candidate], pairs: Iterable[tuple[int, int]], *, before: float, after: float
-) -> None:
-    """Of two neighbours in time each gets a share of the other's own rank: `before` of the one that stands before it.
+def lend(candidates: Mapping[int, Candidate], loans: Iterable[tuple[int, int, float]]) -> None:
+    """(receiver, giver, share): neighbours in time get shares of each other's own rank.
 
     What is said next to it belongs to what is said, and an answer to its question most of all.
     """
     own = {document_id: candidate.rank for document_id, candidate in candidates.items()}
-    for first, second in pairs:
-        for receiver, giver, share in ((second, first, before), (first, second, after)):
-            if receiver in own and giver in own:
-                parts = candidates[receiver].parts
-                parts["context"] = parts.get("context", 0.0) + share * own[giver]
+    for receiver, giver, share in loans:
+        if receiver in own and giver in own:
+            parts = candidates[receiver].parts
+            parts["context"] = parts.get("context", 0.0) + share * own[giver]
 
 
 def folded(texts: Iterable[tuple[int, str]]) -> list[tuple[int, tuple[int, ...]]]:
-    """Document ids in the order given, each with the later ones that say the same in nearly the same words."""
+    """Document ids in the order given, each with the later ones that say the same in nearly the same words.
+
+    Of two that are alike each has nearly all words of the other: a few words of one, the longest, lead to the other.
+    """
     kept: list[tuple[int, frozenset[str], list[int]]] = []
+    holders: dict[str, list[int]] = {}
     for document_id, text in texts:
-        words = frozenset(words_of(text))
-        for _, others, also in kept:
-            if len(words & others) >= ALIKE * len(words | others) and not _differ(words ^ others):
-                also.append(document_id)
+        words = frozenset(words_of(text)) or frozenset({text})
+        few = sorted(words, key=len)[-1 - int((1 - ALIKE) * len(words)) :]
+        for place in sorted({place for word in few for place in holders.get(word, ())}):
+            if _same(words, kept[place][1]):
+                kept[place][2].append(document_id)
                 break
         else:
+            for word in words:
+                holders.setdefault(word, []).append(len(kept))
             kept.append((document_id, words, []))
     return [(document_id, tuple(also)) for document_id, _, also in kept]
 
 
-def _differ(words: Iterable[str]) -> bool:
+def _same(words: frozenset[str], others: frozenset[str]) -> bool:
     """A number or a denial more or less makes it another statement, however alike the rest is."""
-    return any(word in _DENIALS or not word.isalpha() for word in words)
+    if len(words & others) < ALIKE * len(words | others):
+        return False
+    return all(word.isalpha() and word not in _DENIALS for word in words ^ others)

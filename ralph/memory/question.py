@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log
 
 from ralph.memory.spelling import corrected
 from ralph.memory.when import Asked, asked
-from ralph.memory.words import STOP_WORDS, alike, stem, words_of
+from ralph.memory.wording import shapes_of, stems_of
+from ralph.memory.words import STOP_WORDS, alike, words_of
 
 LONGEST = 2_000
 """Characters of a question that are looked at; what matters in a longer one is said at its begin or its end."""
@@ -26,8 +28,8 @@ USUAL, USUAL_SHARE = 2_000, 0.04
 class Question:
     """text: the question put right, for the embedder. words: all of its words, terms: those that count; both put right.
 
-    meant: what was put right. weights: how telling each word is, the rarer the more. usual: terms that stand in very
-    many documents.
+    meant: what was put right. weights: how telling each term is, the rarer the more; stems: what stands for it in a
+    text. usual: terms that stand in very many documents.
     """
 
     text: str
@@ -36,6 +38,7 @@ class Question:
     asked: Asked
     meant: Mapping[str, str] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
+    stems: Mapping[str, frozenset[str]] = field(default_factory=dict)
     usual: frozenset[str] = frozenset()
 
     @property
@@ -60,15 +63,19 @@ class Question:
         people = set(people)
         return tuple(term for term in self.terms if term not in people)
 
-    def cover(self, text: str, terms: Sequence[str]) -> float:
-        """Which part of what is telling in the question stands in `text`, 0 to 1; five matching words are a whole."""
+    @property
+    def counted(self) -> list[tuple[float, frozenset[str]]]:
+        """How telling each word is, and its stems, for scoring a text."""
+        return [(self.weights[word], stems) for word, stems in self.stems.items()]
+
+    def cover(self, held: Counter[str], terms: Sequence[str]) -> float:
+        """Which part of what is telling in the question a text holds, 0 to 1; five matching words are a whole."""
         if not terms:
             return 0.0
-        stems = {stem(word) for word in words_of(text)}
         guessed = set(self.meant.values())
         found = sum(
             self.weights[term] * (GUESSED if term in guessed else 1.0)
-            for term in terms if any(stem(form) in stems for form in (term, *alike(term)))
+            for term in terms if not self.stems[term].isdisjoint(held)
         )  # fmt: skip
         whole = sum(sorted((self.weights[term] for term in terms), reverse=True)[:5])
         return min(1.0, found / whole)
@@ -87,14 +94,17 @@ def read(
     words = list(dict.fromkeys(words_of(text)))
     meant = corrected(words, frequencies, known, common)
     right = list(dict.fromkeys(meant.get(word, word) for word in words))
-    counts = frequencies(right)
-    weights = {word: log(1 + (size + 1) / (counts.get(word, 0) + 0.5)) for word in right}
     terms = [word for word in right if word not in STOP_WORDS and not (len(word) == 1 and word.isascii())]
     if len(terms) > MOST_TERMS:
-        telling = sorted((word for word in terms if counts.get(word)), key=lambda word: -weights[word])[:MOST_TERMS]
-        terms = [word for word in terms if word in telling]
-    usual = frozenset(term for term in terms if counts.get(term, 0) > max(USUAL, USUAL_SHARE * size))
-    return Question(_put_right(text, meant), tuple(right), tuple(terms), asked(text, now), meant, weights, usual)
+        rare = frequencies(terms)
+        terms = sorted(filter(rare.get, terms), key=rare.__getitem__)[:MOST_TERMS]
+    shapes = {word: shapes_of(word) for word in terms}
+    found = frequencies({shape for group in shapes.values() for shape in group})
+    counts = {word: sum(found.get(shape, 0) for shape in group) for word, group in shapes.items()}
+    weights = {word: log(1 + (size + 1) / (count + 0.5)) for word, count in counts.items()}
+    stems = {word: stems_of(word) for word in shapes}
+    usual = frozenset(term for term in terms if counts[term] > max(USUAL, USUAL_SHARE * size))
+    return Question(_put_right(text, meant), tuple(right), tuple(terms), asked(text, now), meant, weights, stems, usual)
 
 
 def _put_right(text: str, meant: Mapping[str, str]) -> str:

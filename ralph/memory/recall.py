@@ -115,10 +115,9 @@ class Recall:
             near = likeness.nearest(pair, NEAREST // hurry)
             documents |= wanted([document_id for document_id in near if document_id not in documents])
             like = lambda ids: likeness.scores(pair, ids)  # noqa: E731  # a name for it would say no more
-        ranking = Ranking(self.weights, question, named, text, like, NEIGHBOURED // hurry)
+        ranking = Ranking(self.weights, question, named, text.keys(), like, NEIGHBOURED // hurry)
         with self._store.reading():  # one for all the neighbours
-            ranked, likenesses = ranking.order(documents, self._store.neighbours)
-        certainty = ranking.certainty(ranked, documents, likenesses)
+            ranked, certainty = ranking.order(documents, self._store.neighbours)
         return Found(tuple(_hits(ranked, documents, certainty, k, threshold)), mode, question.meant)
 
     def documents(self, ids: Sequence[int]) -> list[Document]:

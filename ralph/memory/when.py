@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
+
+from ralph.memory.wording import stemmed
 
 DAY = 86_400.0
 _MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
@@ -25,29 +28,49 @@ _RECENT = re.compile(r"\b(?:recent|recently|lately|latest|newest|these days|most
 _BACK = {"today": (0, 1), "yesterday": (1, 1), "this week": (6, 7), "last week": (14, 14), "this month": (30, 31),
          "last month": (62, 62), "last year": (730, 730)}  # fmt: skip
 """Days back to the begin of the span, days it lasts."""
+_WHEN = re.compile(
+    r"\s*(?:(?:since |until |by )?when|(?:\w+ )?(?:what|which) (?:day|date|month|year|time)|how long)\b", re.I
+)
+_DATED = frozenset(map(stemmed, (
+    *_MONTHS, "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "yesterday", "today",
+    "tonight", "tomorrow", "morning", "weekend", "week", "month", "year", "last", "next", "ago",
+)))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The span a question names (seconds since the epoch), None when it names none; recent: it wants the newest."""
+    """The span a question names (seconds since the epoch), None when it names none.
+
+    recent: it wants the newest; moment: it asks when something was.
+    """
 
     since: float | None = None
     until: float | None = None
     recent: bool = False
+    moment: bool = False
 
 
 def asked(text: str, now: float) -> Asked:
-    recent = bool(_RECENT.search(text))
+    since, until = _named(text, now)
+    return Asked(since, until, recent=bool(_RECENT.search(text)), moment=bool(_WHEN.match(text)))
+
+
+def dated(stems: Collection[str]) -> bool:
+    """Whether words of a text, by their stems, may tell when something was: `last Friday`, `in 2022`."""
+    return not _DATED.isdisjoint(stems) or any(len(one) == 4 and one.isdigit() for one in stems)
+
+
+def _named(text: str, now: float) -> tuple[float | None, float | None]:
     lowered = text.lower()
     for words, (back, lasting) in _BACK.items():
         if re.search(rf"\b{words}\b", lowered):
             year, month, day, *_ = time.localtime(now)
             since = time.mktime((year, month, day - back, 0, 0, 0, 0, 0, -1))
-            return Asked(since, since + lasting * DAY, recent)
+            return since, since + lasting * DAY
     for form in _FORMS:
         if found := re.search(form, text, re.I):
-            return Asked(*_span(found.groupdict()), recent)
-    return Asked(recent=recent)
+            return _span(found.groupdict())
+    return None, None
 
 
 def moment(value: Any) -> float | None:

@@ -14,7 +14,8 @@ from ralph.memory.recall import Recall
 from ralph.memory.rows import CONVERSATIONS, LONG_TERM, Draft
 from ralph.memory.spelling import corrected, one_slip_away
 from ralph.memory.store import Store
-from ralph.memory.when import DAY, asked, moment
+from ralph.memory.when import DAY, asked, dated, moment
+from ralph.memory.wording import held_by
 from ralph.memory.words import alike, stem, words_of
 from tests.memory.words_embedder import Words
 
@@ -116,6 +117,46 @@ def test_an_answer_is_found_by_the_question_before_it(store):
     assert texts(found)[:2] == turns[:2]
     assert set(found.hits[1].parts) == {"context"}
     assert "Lovely to see you." not in texts(found)
+
+
+def test_a_turn_further_off_lends_less(store):
+    turns = ["We met the old cellist.", "Nice.", "In Lisbon.", "Lovely weather today.", "Rent is due."]
+    add(store, *(Draft(turn, TURN, session="s") for turn in turns), index=CONVERSATIONS)
+    found = recall(store)("who is the cellist?", index=CONVERSATIONS)
+    assert texts(found) == turns[:3]
+    context = [hit.parts.get("context", 0) for hit in found.hits]
+    assert context[1] > context[2] > context[0] == 0
+
+
+def test_a_turn_that_only_asks_comes_after_one_that_tells(store):
+    turns = ["Did the ferry leave Hull at dawn?", "The ferry left Leith at dawn."]
+    add(store, *(Draft(turn, TURN, session=turn) for turn in turns))
+    assert texts(recall(store)("ferry at dawn")) == turns[::-1]
+
+
+def test_facts_stored_side_by_side_support_each_other(store):
+    facts = ["Ann has a loom", "Ann has a loft", "The loom stands in Ann's loft"]
+    add(store, *(Draft(fact, "fact", session="s") for fact in facts[1:]), Draft(facts[0], "fact", session="other"))
+    found = recall(store)("where is the loom?")
+    assert texts(found)[0] == facts[2]
+    assert facts[1] not in texts(found)  # what says nothing itself gets nothing
+    assert "context" in recall(store)("Ann's loom").hits[0].parts
+
+
+def test_a_time_is_found_when_a_time_is_asked_for(store):
+    add(store, "Ann moved to Hull in glory", "Ann moved to Hull last spring")
+    assert texts(recall(store)("when did Ann move to Hull?"))[0] == "Ann moved to Hull last spring"
+    assert "dated" not in recall(store)("did Ann move to Hull?").hits[0].parts
+
+
+def test_what_only_full_text_knows_is_found_all_the_same(store):
+    add(store, "a generalization", "a stone")
+    assert texts(recall(store)("generals")) == ["a generalization"]  # one stem to full text, two to us
+
+
+def test_words_of_a_huge_text_are_found_wherever_they_stand(store):
+    add(store, "pebble " * 40_000 + "obelisk", "a stone")
+    assert [text[-7:] for text in texts(recall(store)("obelisk"))] == ["obelisk"]
 
 
 def test_facts_are_no_neighbours(store):
@@ -228,7 +269,7 @@ def test_scores_are_weighed_against_the_best_of_their_kind():
 
 def test_neighbours_lend_from_their_own_and_not_from_what_was_lent():
     row = {n: Candidate(n, {"text": value}) for n, value in ((1, 1.0), (2, 0.0), (3, 0.0))}
-    lend(row, [(1, 2), (2, 3)], before=0.5, after=0.1)
+    lend(row, [(2, 1, 0.5), (1, 2, 0.1), (3, 2, 0.5), (2, 4, 0.5)])
     assert [row[n].rank for n in (1, 2, 3)] == [1.0, 0.5, 0.0]
 
 
@@ -239,6 +280,44 @@ def test_neighbours_lend_from_their_own_and_not_from_what_was_lent():
 ])  # fmt: skip
 def test_near_duplicates(one, other, same):
     assert folded([(1, one), (2, other)]) == ([(1, (2,))] if same else [(1, ()), (2, ())])
+
+
+@given(st.lists(st.sampled_from([
+    "red", "red red", "red kite", "red kite 5", "red kite 6", "no red kite", "a b c d e f g h i j k", "!", "?", "",
+    "a b c d e f g h i j k l", "b c d e f g h i j k l",
+]), max_size=12))  # fmt: skip
+def test_what_is_folded_is_what_comparing_all_would_fold(texts):
+    def same(one, other):
+        one, other = (frozenset(words_of(text)) or frozenset({text}) for text in (one, other))
+        differ = any(not word.isalpha() or word == "no" for word in one ^ other)
+        return len(one & other) >= 0.9 * len(one | other) and not differ
+
+    kept = []
+    for number, text in enumerate(texts):
+        for first, also in kept:
+            if same(text, texts[first]):
+                also.append(number)
+                break
+        else:
+            kept.append((number, []))
+    assert folded(enumerate(texts)) == [(number, tuple(also)) for number, also in kept]
+
+
+@pytest.mark.parametrize(("question", "moment"), [
+    ("When did Ann leave?", True), ("Since when is it open?", True), ("In which month was that?", True),
+    ("On what date?", True), ("What time is it due?", True), ("How long did it take?", True),
+    ("Who left when it rained?", False), ("What did Ann say?", False),
+])  # fmt: skip
+def test_questions_for_a_time(question, moment):
+    assert asked(question, NOW).moment is moment
+
+
+@pytest.mark.parametrize(("text", "tells"), [
+    ("See you on Tuesday", True), ("two weeks ago", True), ("built in 1984", True), ("next May", True),
+    ("room 12", False), ("a red kayak", False),
+])  # fmt: skip
+def test_texts_that_tell_a_time(text, tells):
+    assert dated(held_by(text)) is tells
 
 
 @pytest.mark.parametrize(("text", "day"), [
