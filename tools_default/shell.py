@@ -42,13 +42,18 @@ async def shell(
         words = [*shell_words, '"$@"', "sh", *words]  # its own words: they get what was judged, as words
     seconds = min(timeout, 600) if timeout > 0 else 30
     started = ctx.launch(words, env) if ctx.launch else plain(words, env)
-    ended = await run(
-        started.argv, cwd=cwd, env=started.env, timeout=seconds, scratch=ctx.scratch, say=ctx.say,
-        stderr=capture_stderr, label="shell", start=started.start,
-    )  # fmt: skip
+    said = ""
+    try:
+        done = await run(
+            started.argv, cwd=cwd, env=started.env, timeout=seconds, scratch=ctx.scratch, say=ctx.say,
+            stderr=capture_stderr, label="shell", start=started.start,
+        )  # fmt: skip
+        said = done.stdout + done.stderr
+    finally:  # also of a command that was interrupted
+        hint = started.ended(said)
     result = {
-        "stdout": ended.stdout, "stderr": ended.stderr, "exit_code": ended.exit_code,
-        "execution_time": round(ended.seconds, 3), "timed_out": ended.timed_out,
+        "stdout": done.stdout, "stderr": done.stderr, "exit_code": done.exit_code,
+        "execution_time": round(done.seconds, 3), "timed_out": done.timed_out,
     }  # fmt: skip
-    note = " ".join(filter(None, (ended.note, started.hint_for(ended.stdout + ended.stderr))))
+    note = " ".join(filter(None, (done.note, hint)))
     return {**result, "note": note} if note else result

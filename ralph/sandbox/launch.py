@@ -36,7 +36,7 @@ class Launched(NamedTuple):
     start: Callable[[Path, bool], Child] | None = None
     after: Callable[[], str] = str
 
-    def hint_for(self, text: str) -> str:
+    def ended(self, text: str) -> str:
         """To be called when it has ended: the hint, when what it printed looks like the confinement's doing, and what
         was done about files it should not have made.
         """

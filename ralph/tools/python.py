@@ -25,7 +25,7 @@ LONGEST_REPLY = 1 << 20
 SPEC = ToolSpec(
     "python",
     "Run Python code in a persistent interpreter: variables and imports stay for later calls. Prints are returned; "
-    "so is the value of a last line that is an expression. No input.",
+    "so is the value of a last line that is an expression. No input; background work may pause between calls.",
     {
         "type": "object",
         "properties": {
@@ -200,7 +200,7 @@ class Interpreter:
         if not child.halt():
             await self._drop("what it had started could not be made to stand still")
         exception = reply.get("exception")
-        hint = child.launched.hint_for(f"{exception or ''} {captures[1].text}")
+        hint = child.launched.ended(f"{exception or ''} {captures[1].text}")
         return {
             "stdout": captures[0].text, "stderr": captures[1].text,
             "exception": None if exception is None else str(exception), "success": reply.get("success") is True,

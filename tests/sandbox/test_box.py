@@ -387,4 +387,4 @@ def test_landlock_in_use(tmp_path: Path) -> None:
     assert done.returncode == 5
     assert not (tmp_path / "outside").exists()
     assert not (sandbox.given.workspace / ".env").exists()
-    assert sandbox.launch(["x"], {}).hint_for("bash: x: Permission denied")
+    assert sandbox.launch(["x"], {}).ended("bash: x: Permission denied")

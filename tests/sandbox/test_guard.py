@@ -48,7 +48,7 @@ def sh(box: Sandbox, command: str) -> tuple[str, str]:
     launched = box.launch(["bash", "-c", command], ENV)
     done = subprocess.run(launched.argv, env=dict(launched.env), cwd=box.given.workspace, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)  # fmt: skip
-    return done.stdout, launched.hint_for("")
+    return done.stdout, launched.ended("")
 
 
 def tree(top: Path) -> list[str]:
@@ -139,7 +139,7 @@ def test_names_that_others_keep_free_are_left_alone(box: Sandbox) -> None:
     other = boxed(kind(box.given.workspace.parent))
     launched = box.launch(["true"], ENV)
     other.launch(["true"], ENV)
-    assert launched.hint_for("") == ""
+    assert launched.ended("") == ""
     assert (box.given.workspace / ".env").is_dir()
     other.close()
 
@@ -148,7 +148,7 @@ def test_read_only_mode_takes_nothing_away(tmp_path: Path) -> None:
     box = boxed(replace(short(tmp_path), mode="read-only"))
     launched = box.launch(["true"], ENV)
     (box.given.workspace / ".envrc").write_text("by the person")
-    assert launched.hint_for("") == ""
+    assert launched.ended("") == ""
     assert "KEY" not in sh(box, "true; cat .envrc")[0]
     assert tree(box.given.workspace) == [".envrc"]
 

@@ -16,5 +16,5 @@ def test_plain_changes_nothing() -> None:
      ("curl: (6) Could not resolve host: example.org", "hint"), ("AssertionError", ""), ("", "")],
 )  # fmt: skip
 def test_the_hint_is_given_when_something_was_refused(text: str, wanted: str) -> None:
-    assert Launched((), {}, hint="hint").hint_for(text) == wanted
-    assert plain([], {}).hint_for(text) == ""
+    assert Launched((), {}, hint="hint").ended(text) == wanted
+    assert plain([], {}).ended(text) == ""

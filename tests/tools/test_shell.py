@@ -18,6 +18,7 @@ from ralph.sandbox.backends import BUBBLEWRAP
 from ralph.sandbox.box import Sandbox
 from ralph.sandbox.launch import Launched
 from tests.sandbox.needs import READY, kind, need, wait_until_ready
+from tests.tools.called import default_tools
 
 FILE = Path(__file__).resolve().parents[2] / "tools_default" / "shell.py"
 
@@ -140,3 +141,24 @@ def test_a_confined_command_runs_in_the_sandbox_however_it_is_started(tmp_path: 
     finally:
         sandbox.close()
     assert started == [False, True]
+
+
+def test_an_interrupted_command_is_looked_after_too(tmp_path: Path) -> None:
+    looked: list[str] = []
+
+    def after() -> str:
+        looked.append("moved")
+        return looked[-1]
+
+    def launch(words: Sequence[str], env: Mapping[str, str]) -> Launched:
+        return Launched(tuple(words), env, after=after)
+
+    async def interrupted() -> None:
+        tool = default_tools()["shell"]
+        async with asyncio.timeout(0.2):
+            await tool.perform({"command": "sleep 60"}, Context("c1", tmp_path, tmp_path, os.environ, launch=launch))
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(interrupted())
+    assert looked == ["moved"]
+    assert shell(tmp_path, "true", context={"launch": launch})["note"] == "moved"
