@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from ralph.errors import ConfigError
-from ralph.policy.effects import ShellReport, may_auto
+from ralph.policy.effects import may_auto
 from ralph.policy.facts import Facts
 from ralph.policy.shipped import commands
 
@@ -141,7 +141,7 @@ def why_not(entry: Entry, facts: Facts, *, shell: str = "posix") -> str:
             return f"for {entry.shell}"
         if facts.report is None:
             return "not a shell call"
-        return may_auto(facts.report, entry.words) or (_more_than_reading(entry, facts.report) if entry.shipped else "")
+        return may_auto(facts.report, entry.words) or (_beyond_reading(entry, facts) if entry.shipped else "")
     if not entry.pattern:
         return "" if spec.category == "mcp" else "it has no pattern"
     value = call.args.get(spec.match) if spec.match else None
@@ -150,15 +150,18 @@ def why_not(entry: Entry, facts: Facts, *, shell: str = "posix") -> str:
     return _pattern_mismatch(compiled(entry.pattern), value, facts)
 
 
-def _more_than_reading(entry: Entry, report: ShellReport) -> str:
-    """Entries nobody wrote are for reading only, even where a program's ordinary work is more (`uniq a b` writes b).
+def _beyond_reading(entry: Entry, facts: Facts) -> str:
+    """Entries nobody wrote are for reading only, even where a program's ordinary work is more (`uniq a b` writes b),
+    and not for reading what is a person's own.
 
     `python --version` and its like run nothing when they are the whole command.
     """
-    if report.command.plain == entry.words:
+    if facts.report is None or (facts.report.command.plain == entry.words and not facts.outside):
         return ""
-    found = next((effect for effect in report.effects if effect.kind != "reads"), None)
-    return f"{found.kind} {found.target}: more than reading" if found else ""
+    found = next((effect for effect in facts.report.effects if effect.kind != "reads"), None)
+    if found:
+        return f"{found.kind} {found.target}: more than reading"
+    return f"{facts.outside} is outside the workspace" if facts.outside else ""
 
 
 def _is_mcp_family(name: str) -> bool:

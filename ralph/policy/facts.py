@@ -16,7 +16,7 @@ from ralph.policy.diffs import touched
 from ralph.policy.effects import ShellReport, report
 from ralph.policy.network import judge_url, overtly_local
 from ralph.policy.paths import Walk, follow, inside
-from ralph.policy.sensitive import runs_later, secret
+from ralph.policy.sensitive import apart, runs_later, secret
 
 TEXT_ARGUMENTS = re.compile(
     r"(?:.*_)?(?:content|contents|text|body|message|query|prompt|description|title|code|diff|patch|task|context|"
@@ -24,6 +24,12 @@ TEXT_ARGUMENTS = re.compile(
     re.IGNORECASE,
 )
 """Names of arguments that carry text, not a path. The diff, code and glob among them are read by their own rules."""
+
+_LISTING = frozenset({
+    "list_dir", "file_info", "ls", "eza", "exa", "tree", "find", "fd", "fdfind", "realpath", "readlink", "dirname",
+    "basename", "stat", "du", "df", "test", "[", "pwd", "namei", "which", "whereis", "locate", "plocate", "mountpoint",
+})  # fmt: skip
+"""Tools and programs that show names, sizes and dates."""
 
 _PATH_ARGUMENT = re.compile(
     r"(?:.*_)?(?:paths?|files?|file_?name|file_?path|dir|dirs|directory|folder|source|src|destination|dest|dst|target|root)$",
@@ -50,7 +56,8 @@ class Places:
 class Facts:
     """`walks`: argument name, or path inside a diff, -> where it leads. `caution`: always ask, and never "always".
 
-    `outside`: a path read outside the workspace. `problem`: for the model, when the call cannot be judged at all.
+    `outside`: a path that is read, outside the workspace and where a person's own things are. `problem`: for the model,
+    when the call cannot be judged at all.
     """
 
     call: ToolCall
@@ -127,10 +134,24 @@ def _warn(facts: Facts, places: Places, walk: Walk, kind: str) -> None:
             facts.effects.append(Effect("secret", walk.resolved))
         facts.caution = facts.caution or reason
     if kind == "reads":
-        if not any(inside(walk.resolved, root) for root in (places.workspace, places.scratch)):
+        near = any(inside(walk.resolved, root) for root in (places.workspace, places.scratch))
+        if not near and not _only_names(facts) and (apart(walk.resolved, places.tilde) or _broad(facts, walk)):
             facts.outside = facts.outside or walk.resolved
     elif reason := next((found for path in walk.spellings if (found := runs_later(path))), ""):
         facts.caution = facts.caution or reason
+
+
+def _only_names(facts: Facts) -> bool:
+    """It tells what there is, not what is in it."""
+    argv = facts.report.command.plain if facts.report else None
+    if argv is None:
+        return facts.spec.name in _LISTING
+    return argv[0] in _LISTING and not any(re.match(r"--?(from|files0)", word) for word in argv)
+
+
+def _broad(facts: Facts, walk: Walk) -> bool:
+    """A search through all of the machine's settings or its running programs."""
+    return facts.report is None and walk.is_dir and re.fullmatch(r"/|/etc|/proc|/var|/run", walk.resolved) is not None
 
 
 def _shell(facts: Facts, places: Places) -> None:
@@ -148,12 +169,12 @@ def _shell(facts: Facts, places: Places) -> None:
         if effect.kind in ("reads", "writes", "deletes") and effect.target:
             try:
                 walk = follow(effect.target, facts.cwd, tilde=places.tilde)
-            except ToolError:
-                continue  # a descriptor of the child itself, such as /dev/stdin
+            except ToolError:  # a descriptor of the child itself, such as /dev/stdin, or of any other program
+                facts.outside = facts.outside or ("" if effect.target.startswith("/dev/") else effect.target)
+                continue
             _warn(facts, places, walk, effect.kind)
         elif effect.kind == "secret":
             facts.caution = facts.caution or f"{effect.target or 'the environment'} may be a secret"
-    facts.outside = ""  # the program table and the entry decide where a shell command may look
 
 
 def _network(facts: Facts, places: Places) -> None:

@@ -89,7 +89,7 @@ def _read(at: int, word: str, kind: str) -> list[Finding]:
     why = secret_path(word)
     if kind == "tree" and _TREES.fullmatch(absolute(word)):
         why = f"reads everything in {word}"
-    found = [Finding(at, "reads", word, why)] if kind != "ref" else []
+    found = [Finding(at, "reads", word, why)] if kind != "ref" or re.match(r"[/~]|\.\./", word) else []
     return [*found, Finding(at, "secret", word, why)] if why else found
 
 

@@ -1,9 +1,12 @@
-"""Places that hold other people's trust: secrets of other programs, and files that run later or grant rights."""
+"""Places that hold other people's trust: secrets of other programs, files that run later or grant rights, and homes."""
 
 from __future__ import annotations
 
+import os
 import re
+from functools import lru_cache
 
+from ralph.policy.paths import inside
 from ralph.policy.protected import fold_path
 
 _SECRET = (
@@ -41,6 +44,34 @@ _RUNS_LATER = (
     (r"/\.config/(systemd|autostart|environment\.d)/|/library/launchagents/", "it runs when you log in"),
     (r"/(sitecustomize|usercustomize)\.py$|/site-packages/[^/]*\.pth$", "python runs it at start"),
 )  # fmt: skip
+
+_SYSTEM = re.compile(
+    r"/(etc|usr|opt|var|proc|sys|tmp|s?bin|lib\w*|boot|dev|run|nix|snap|private/(etc|var|tmp)|System|Library|Applications)"
+    r"(/|$)"
+)
+_PERSONAL = re.compile(r"/(home/[^/]+|root|Users/[^/]+|var/(spool/)?(mail|cron)|run/(user|media)|var/backups)(/|$)")
+_TOOLCHAINS = re.compile(
+    r"/((site|dist)-packages|\.pyenv/versions|\.local/share/uv/python|\.rustup/toolchains|\.cargo/registry|go/pkg/mod|"
+    r"\.nvm/versions|\.asdf/installs|\.local/share/mise/installs|\.rbenv/versions|\.sdkman/candidates|\.m2/repository|"
+    r"\.nuget/packages)/"
+)
+
+
+def apart(path: str, home: str) -> bool:
+    """Whether reading this resolved path, which is outside the workspace, is a matter for a person.
+
+    What belongs to the machine and to toolchains may be read; what is in a person's home directory (`home` is this
+    person's), on mounted media, or in a place nobody knows may not.
+    """
+    if _TOOLCHAINS.search(path):
+        return False
+    own = any(inside(path, place) for place in _real(home)) or _PERSONAL.match(path) is not None
+    return own or not _SYSTEM.match(path)
+
+
+@lru_cache(maxsize=8)
+def _real(home: str) -> tuple[str, ...]:
+    return (home, os.path.realpath(home)) if home.strip("/") else ()
 
 
 def secret(path: str) -> str:

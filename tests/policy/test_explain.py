@@ -22,7 +22,7 @@ ASKED = {
     "env_file": ("cat .env", ""),
     "odd_characters": ("echo 'a\u202eb' \x07", ""),
     "write": ('{"path": "docs/a.md", "content": "x"}', "write_file"),
-    "read_outside": ("/usr/share/doc/README", "read_file"),
+    "read_outside": ("/nowhere/home/notes.txt", "read_file"),
     "fetch_metadata": ("http://169.254.169.254/latest/", "web_fetch"),
     "denied": ('{"tool": "python", "args": {"code": "1"}}', ""),
     "long": ("make " + "target-with-a-long-name " * 12, ""),

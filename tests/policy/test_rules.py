@@ -90,11 +90,11 @@ def test_read_only_is_for_calls_that_only_read(tmp_path: Path) -> None:
 
 
 def test_reading_outside_the_workspace_asks_unless_an_entry_covers_it(tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    outside = str(tmp_path / "other/notes.md")
+    (tmp_path / "home/other").mkdir(parents=True)
+    outside = str(tmp_path / "home/other/notes.md")
     judgement = judge(rules(tmp_path), "read_file", path=outside)
     assert (judgement.verdict, judgement.rule.name) == ("ask", "outside")
-    allowed = rules(tmp_path, allowlist=[read_entry({"tool": "read_file", "pattern": f"^{tmp_path}/other/"})])
+    allowed = rules(tmp_path, allowlist=[read_entry({"tool": "read_file", "pattern": f"^{tmp_path}/home/other/"})])
     assert judge(allowed, "read_file", path=outside).verdict == "allow"
     scratch = str(tmp_path / "home/.local/ralph/scratch/long.txt")
     assert judge(rules(tmp_path), "read_file", path=scratch).verdict == "allow"
@@ -102,8 +102,56 @@ def test_reading_outside_the_workspace_asks_unless_an_entry_covers_it(tmp_path: 
 
 def test_a_link_that_leads_outside_is_outside(tmp_path: Path) -> None:
     policy = rules(tmp_path)
-    (tmp_path / "work/link").symlink_to("/etc")
-    assert judge(policy, "read_file", path="link/hostname").rule.name == "outside"
+    (tmp_path / "work/link").symlink_to("../home")
+    assert judge(policy, "read_file", path="link/notes").rule.name == "outside"
+    assert judge(rules(tmp_path, allowlist=built_in()), "shell", command="cat link/notes").verdict == "ask"
+
+
+@pytest.mark.parametrize(
+    ("path", "verdict"),
+    [("/etc/hosts", "allow"), ("/usr/include/stdio.h", "allow"), ("/proc/cpuinfo", "allow"), ("/tmp/a", "allow"),
+     ("/opt/x/README", "allow"), ("/home/you/notes", "ask"), ("/Users/you/notes", "ask"), ("/mnt/disk/a", "ask"),
+     ("/media/me/a", "ask"), ("/srv/a", "ask"), ("/etc/shadow", "ask"), ("~/notes", "ask"), ("../other", "allow"),
+     ("../home/other", "ask"), ("~/.pyenv/versions/3.12.0/lib/a.py", "allow"), ("a", "allow"), ("/proc/1/cwd/a", "ask"),
+     ("/home/you/v/lib/python3.12/site-packages/a.py", "allow"), ("/var/mail/me", "ask"), ("/run/user/1000/a", "ask")],
+)  # fmt: skip
+def test_a_file_tool_and_a_shipped_command_may_read_the_same(tmp_path: Path, path: str, verdict: str) -> None:
+    (tmp_path / "home").mkdir()
+    policy = rules(tmp_path, allowlist=built_in())
+    command = judge(policy, "shell", command=f"cat {path}")
+    if path != "/proc/1/cwd/a":  # a file tool cannot follow it at all
+        assert judge(policy, "read_file", path=path).verdict == verdict
+    if not path.startswith("~"):
+        assert command.verdict == verdict
+    own = rules(tmp_path, allowlist=[read_entry({"command": ["cat"]}, "settings")])
+    assert judge(own, "shell", command=f"cat {path}").verdict == ("ask" if path == "/etc/shadow" else "allow")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["ls ..", "ls -la ~", "ls /home/you", "realpath ../../x", "find /home/you -name x", "stat ../a", "du -sh .."],
+)
+def test_names_may_be_listed_anywhere(tmp_path: Path, command: str) -> None:
+    (tmp_path / "home").mkdir()
+    policy = rules(tmp_path, allowlist=built_in())
+    assert judge(policy, "shell", command=command).verdict == "allow"
+    assert judge(policy, "list_dir", path="/home/you").verdict == "allow"
+    assert judge(policy, "search_files", path="/home/you", regex_pattern="x").verdict == "ask"
+    assert judge(policy, "search_files", path="/etc", regex_pattern="x").verdict == "ask"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["grep -r x /home/you", "rg x ..", "git diff /home/you/a b", "git -P diff ~/a b", "jq . /home/you/a.json",
+     "wc /mnt/x", "tree --fromfile /home/you/a", "du --files0-from=/home/you/a", "diff a /home/you/b",
+     "awk 1 /home/you/a", "sed -n p /home/you/a", "tar -tf /home/you/a.tar", "wc --files0-from=/home/you/a",
+     "cat a /home/you/a"],
+)  # fmt: skip
+def test_what_is_in_other_peoples_files_is_asked_about(tmp_path: Path, command: str) -> None:
+    work = tmp_path / "home/work"
+    work.mkdir(parents=True)
+    policy = Rules(cwd=str(work), home=str(tmp_path / "h"), tilde=str(tmp_path / "home"), allowlist=built_in())
+    assert judge(policy, "shell", command=command).verdict == "ask"
 
 
 @pytest.mark.parametrize(
@@ -281,7 +329,7 @@ def test_headless_refusals_say_which_flag_would_help(tmp_path: Path) -> None:
     assert "--allow-category=file_write" in judgement.extra["suggestion"]
     always = judge(rules(tmp_path, attended=False), "write_file", path=".git/hooks/pre-commit", content="")
     assert "--allow" not in always.extra["suggestion"]
-    outside = judge(rules(tmp_path, attended=False), "read_file", path="/etc/hostname")
+    outside = judge(rules(tmp_path, attended=False), "read_file", path="/srv/notes")
     assert '--allow "read_file:' in outside.extra["suggestion"]
 
 

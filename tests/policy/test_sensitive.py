@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ralph.policy.sensitive import runs_later, secret
+from ralph.policy.sensitive import apart, runs_later, secret
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,19 @@ def test_files_that_run_later(path: str) -> None:
 )
 def test_files_that_are_only_files(path: str) -> None:
     assert runs_later(path) == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "asks"),
+    [("/etc/hosts", False), ("/usr/lib/x", False), ("/lib64/x", False), ("/private/tmp/x", False), ("/etcetera/x", True),
+     ("/h/me/x", True), ("/h/me", True), ("/h/meadow/x", True), ("/home/you", True), ("/root/x", True), ("/rooted", True),
+     ("/mnt/x", True), ("/", True), ("/home/you/lib/python3.12/site-packages/x.py", False), ("/tmp/h/x", False)],
+)  # fmt: skip
+def test_what_is_a_persons_own(path: str, *, asks: bool) -> None:
+    assert apart(path, "/h/me") is asks
+
+
+def test_the_home_that_is_given_counts_wherever_it_is() -> None:
+    assert apart("/tmp/h/x", "/tmp/h")
+    assert not apart("/tmp/x", "/")
+    assert not apart("/tmp/x", "")
