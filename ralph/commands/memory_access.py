@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ralph.config import Config, load
 from ralph.errors import StoreError
-from ralph.late import make_redactor
+from ralph.memory.conversations import Conversations
 from ralph.memory.graph import variant
 from ralph.memory.rows import Document
 from ralph.memory.store import FILE, Store
 from ralph.memory.why import noted
 from ralph.place import Place
-from ralph.remembering import blackened, catch_up
 
 if TYPE_CHECKING:
     from ralph.memory.embed import TextEmbedder
@@ -47,9 +46,20 @@ class Access:
         if self._given is not None:
             return self._given.store
         store = Store(self.place.home)
-        for problem in catch_up(self.place, lambda: self.config, store):
-            sys.stderr.write(f"ralph: {problem}\n")
+        if self._unheard(Conversations(store).until()):
+            from ralph.remembering import catch_up  # noqa: PLC0415  # 20 ms, and mostly nothing was said meanwhile
+
+            for problem in catch_up(self.place, lambda: self.config, store):
+                sys.stderr.write(f"ralph: {problem}\n")
         return store
+
+    def _unheard(self, since: int) -> bool:
+        """Whether a session was written after `since`, in nanoseconds since the epoch."""
+        for path in self.place.sessions.glob("*.jsonl"):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                if path.stat().st_mtime_ns > since:
+                    return True
+        return False
 
     @cached_property
     def config(self) -> Config:
@@ -91,7 +101,9 @@ class Access:
         if self._given is not None:
             yield self._given
             return
+        from ralph.late import make_redactor  # noqa: PLC0415  # as above
         from ralph.memory.memory import Memory  # noqa: PLC0415  # as above
+        from ralph.remembering import blackened  # noqa: PLC0415  # as above
 
         redact = make_redactor(self.place, self.config)
         memory = Memory(self.place.home, embedder=self.embedder(), scope=self.scope, secret=self.secret,
