@@ -171,7 +171,7 @@ def _read(argv: tuple[str, ...], at: int, line: Line, reading: Reading) -> None:
     seen: set[str] = set()
     operands: list[tuple[int, str]] = []
     if "@bundle" in line.marks and at < len(argv) and argv[at][:1] != "-":
-        at = _option((*argv[:at], "-" + argv[at], *argv[at + 1 :]), at, line, reading, seen)
+        at = _option((*argv[:at], _dashed(argv[at], line), *argv[at + 1 :]), at, line, reading, seen)
     while at < len(argv):
         word = argv[at]
         if word == "--" and "@nodash" not in line.marks and "@loose" not in line.marks:
@@ -189,6 +189,14 @@ def _read(argv: tuple[str, ...], at: int, line: Line, reading: Reading) -> None:
     if seen & line.views and not seen & _ALSO_WRITES:
         reading.views = True
         reading.findings = [replace(f, kind="reads") if f.kind == "fills" else f for f in reading.findings]
+
+
+def _dashed(bundle: str, line: Line) -> str:
+    """The first word of `tar xfz a.tgz` as an option; its letters take their values in order from the words after it."""
+    valued = [letter for letter in bundle if line.options.get(f"-{letter}", "")[:1] in (":", "?")]
+    if len(valued) > 1:
+        return f"--{bundle}"  # more than one value: nobody needs to work that out
+    return "-" + "".join(sorted(bundle, key=lambda letter: letter in valued))
 
 
 _ASKS_ONLY = {"--version", "--help", "-V", "-v", "-h", "-VV", "--check", "-c", "--test"}

@@ -92,6 +92,8 @@ def _word(text: str, at: int) -> tuple[Word, int, str]:
             return Word("", False), at, f"holds {_NAMES[char]} ({char})"
         if char == "#" and at == start:
             return Word("", False), at, "holds a comment"
+        if char == "!" and at == start and text[at + 1 : at + 2] not in ("", " ", "="):
+            return Word("", False), at, "names an earlier command (!), at a prompt"
         chars.append(char)
         quoted.append(False)
         at += 1

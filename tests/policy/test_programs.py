@@ -92,3 +92,19 @@ def test_options_are_read_in_every_spelling(command: str, effects: set[str]) -> 
 )  # fmt: skip
 def test_pieces_of_work_are_told_from_options_and_settings(text: str, targets: list[int]) -> None:
     assert judge(tuple(text.split())).targets == targets
+
+
+@pytest.mark.parametrize(
+    ("text", "objects"),
+    [("tar tfz a.tgz", False), ("tar xfz a.tgz", False), ("tar tfI a.tar ./x", True),
+     ("tar xIf ./x a.tar", True), ("tar tf host:a.tar", True), ("tar -tf a.tar", False)],
+)  # fmt: skip
+def test_a_bundle_without_a_dash_takes_its_values_in_order(text: str, *, objects: bool) -> None:
+    assert any(finding.why for finding in judge(tuple(text.split())).findings) is objects
+
+
+def test_a_listing_option_makes_reading_of_writing() -> None:
+    assert [f.kind for f in judge(("tar", "-tf", "a.tar")).findings] == ["reads"]
+    assert judge(("tar", "-tf", "a.tar")).work == ""
+    assert judge(("tar", "-xf", "a.tar")).work == "writes"
+    assert judge(("tar", "-t", "-x", "-f", "a.tar")).work == "writes"

@@ -42,8 +42,9 @@ def test_files_that_are_only_files(path: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "asks"),
-    [("/etc/hosts", False), ("/usr/lib/x", False), ("/lib64/x", False), ("/private/tmp/x", False), ("/etcetera/x", True),
-     ("/h/me/x", True), ("/h/me", True), ("/h/meadow/x", True), ("/home/you", True), ("/root/x", True), ("/rooted", True),
+    [("/etc/hosts", False), ("/usr/lib/x", False), ("/lib64/x", False), ("/private/tmp/x", False),
+     ("/etcetera/x", True), ("/h/me/x", True), ("/h/me", True), ("/h/meadow/x", True), ("/home/you", True),
+     ("/root/x", True), ("/rooted", True),
      ("/mnt/x", True), ("/", True), ("/home/you/lib/python3.12/site-packages/x.py", False), ("/tmp/h/x", False)],
 )  # fmt: skip
 def test_what_is_a_persons_own(path: str, *, asks: bool) -> None:
