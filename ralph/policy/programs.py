@@ -192,7 +192,7 @@ def _read(argv: tuple[str, ...], at: int, line: Line, reading: Reading) -> None:
 
 
 def _dashed(bundle: str, line: Line) -> str:
-    """The first word of `tar xfz a.tgz` as an option; its letters take their values in order from the words after it."""
+    """The first word of `tar xfz a.tgz` as an option; its letters take the words after it in order."""
     valued = [letter for letter in bundle if line.options.get(f"-{letter}", "")[:1] in (":", "?")]
     if len(valued) > 1:
         return f"--{bundle}"  # more than one value: nobody needs to work that out
