@@ -10,32 +10,22 @@ import json
 import random
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ralph.errors import ConfigError
+from ralph.memory.drafts import drafts_of
 from ralph.memory.embed import TextEmbedder, catch_up
-from ralph.memory.ranking import TURN, Weights
+from ralph.memory.ranking import Weights
 from ralph.memory.recall import Found, Recall
-from ralph.memory.rows import LONG_TERM, Draft, IndexSpec
+from ralph.memory.rows import LONG_TERM, IndexSpec
 from ralph.memory.store import Store
-from ralph.memory.when import moment
-from ralph.memory.words import STOP_WORDS, words_of
 
 SAMPLE = Path(__file__).parent / "data" / "sample.jsonl"
 DEPTHS = (1, 5, 10, 20)
 LONG_WORD = 5
-_SPEAKERS = ("speaker", "author", "name", "from", "person", "who", "user", "subject")
-_TIMES = ("created", "date", "time", "timestamp", "datetime", "session_date", "date_time", "when")
-_SESSIONS = ("session", "session_id", "conversation", "conversation_id", "sample_id", "chat", "thread")
-_PREFIX = re.compile(r"([^\W\d_][\w.'-]*(?: [^\W\d_][\w.'-]*)?)\s*: +(?=\S)")
-_COMMON, _SUBJECT = 0.02, 0.1
-"""Share of the memories a speaker must have to be left out of what is embedded, and a subject to be a speaker where
-most memories begin with something else."""
-
 
 Progress = Callable[[str, int, int], None]
 """What was done, how often by now, how often in all."""
@@ -58,6 +48,7 @@ class Report:
     """recall: depth -> mean share of the relevant found by then. mrr: mean of 1 / place of the first relevant.
 
     ms, p95_ms: per question, wall. tokens: mean size of ten hits, estimated at four characters each.
+    unknown: ids that questions name and no memory has; they count as not found.
     """
 
     memories: int
@@ -71,6 +62,7 @@ class Report:
     store_s: float
     embed_s: float
     missed: Sequence[str] = field(default_factory=tuple)
+    unknown: int = 0
 
     def as_json(self) -> dict[str, Any]:
         rows = {f"recall@{depth}": round(value, 4) for depth, value in self.recall.items()}
@@ -78,7 +70,7 @@ class Report:
             "memories": self.memories, "questions": self.questions, "mode": self.mode, **rows,
             "mrr": round(self.mrr, 4), "ms_per_query": round(self.ms, 2), "p95_ms": round(self.p95_ms, 2),
             "tokens_per_query": round(self.tokens, 1), "store_s": round(self.store_s, 2),
-            "embed_s": round(self.embed_s, 2),
+            "embed_s": round(self.embed_s, 2), **({"unknown_ids": self.unknown} if self.unknown else {}),
         }  # fmt: skip
 
 
@@ -113,32 +105,12 @@ def load_file(path: Path) -> QuestionSet:
         raise ConfigError(f"{path} is not UTF-8 ({error.reason} at byte {error.start})") from error
 
 
-def drafts_of(memories: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[Draft]:
-    """Memories as they would be stored in use: who speaks beside the text, not in it; turns and facts told apart."""
-    spoken = [_spoken(text, meta) for _, text, meta in memories]
-    told = _told(spoken)
-    spoken = [(speaker or (_subject(text) if _subject(text) in told else ""), text) for speaker, text in spoken]
-    counts = Counter(speaker for speaker, _ in spoken if speaker)
-    people = [name for name, count in counts.items() if count >= max(2, _COMMON * len(memories))]
-    names = {word for name in people for word in words_of(name)}
-    third_person = sum(_subject(text).lower() in names for _, text in spoken)
-    facts = third_person > len(memories) / 3
-    return [
-        Draft(
-            text, type=str(meta.get("type") or "fact") if facts or meta.get("type") == "fact" else TURN,
-            session=_first(meta, _SESSIONS, id_.rpartition(":")[0] or "all"),
-            about=" ".join(filter(None, (speaker, str(meta.get("title") or "")))), created=_created(meta),
-            metadata={**meta, "speaker": speaker, "people": people, "id": id_},
-        )
-        for (id_, _, meta), (speaker, text) in zip(memories, spoken, strict=True)
-    ]  # fmt: skip
-
-
 def measure(
     questions: QuestionSet, home: Path, *, embedder: TextEmbedder | None = None, index: str = LONG_TERM,
     typos: bool = False, weights: Weights | None = None, progress: Progress = _quietly,
 ) -> Report:  # fmt: skip
     """Store the set in `home`, which must be empty, and ask all of it. Same set, same report, but for the times."""
+    unknown = _unknown(questions)
     store = Store(home)
     recall = Recall(store, embedder=embedder, lasting=True, weights=weights)
     try:
@@ -153,7 +125,8 @@ def measure(
             catch_up(store, index, embedder, progress=lambda done: progress("embedded", done, len(drafts)))
         embedded = time.perf_counter()
         asked = [(misspelt(query) if typos else query, relevant) for query, relevant in questions.questions]
-        return ask(recall, asked, index, len(drafts), (stored - started, embedded - stored), progress)
+        report = ask(recall, asked, index, len(drafts), (stored - started, embedded - stored), progress)
+        return replace(report, unknown=unknown)
     finally:
         recall.close()
         store.close()
@@ -213,34 +186,11 @@ def _ids(found: Found, recall: Recall) -> list[str]:
     return ids
 
 
-def _spoken(text: str, meta: Mapping[str, Any]) -> tuple[str, str]:
-    """Who speaks and what is said; a `Name: ` at the head of the text tells the first and is no part of the second."""
-    speaker = _first(meta, _SPEAKERS, "")
-    found = _PREFIX.match(text)
-    if found and (not speaker or words_of(found[1]) == words_of(speaker)):
-        return speaker or found[1], text[found.end() :]
-    return speaker, text
-
-
-def _told(spoken: Sequence[tuple[str, str]]) -> set[str]:
-    """Whom the memories are about: a few who begin many of them, or more people who between them begin most."""
-    subjects = Counter(_subject(text) for _, text in spoken)
-    del subjects[""]
-    often = {name: count for name, count in subjects.items() if count >= max(3, _COMMON * len(spoken))}
-    if sum(often.values()) > len(spoken) / 2:
-        return set(often)
-    return {name for name, count in often.items() if count >= _SUBJECT * len(spoken)}
-
-
-def _subject(text: str) -> str:
-    """The first word, where it may be a name: `Ada` of `Ada likes tea`."""
-    word = (text.split(maxsplit=1) or [""])[0].removesuffix("'s").removesuffix("\u2019s")
-    return word if word.isalpha() and word.istitle() and word.lower() not in STOP_WORDS else ""
-
-
-def _first(meta: Mapping[str, Any], keys: Sequence[str], default: str) -> str:
-    return next((str(meta[key]) for key in keys if isinstance(meta.get(key), str | int) and meta[key] != ""), default)
-
-
-def _created(meta: Mapping[str, Any]) -> float | None:
-    return next((when for key in _TIMES if (when := moment(meta.get(key))) is not None), None)
+def _unknown(questions: QuestionSet) -> int:
+    """How many ids the questions name that no memory has. A set may mean it so: what no memory tells is not found."""
+    known = {id_ for id_, _, _ in questions.memories}
+    named = {id_ for _, relevant in questions.questions for id_ in relevant}
+    if named and named.isdisjoint(known):
+        raise ConfigError(f"no memory has any of the ids that the questions name, like {min(named)!r}",
+                          hint="do memories and questions belong together?")  # fmt: skip
+    return len(named - known)

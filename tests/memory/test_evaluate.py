@@ -6,8 +6,7 @@ import pytest
 
 from ralph.errors import ConfigError
 from ralph.memory.embed import choose
-from ralph.memory.evaluate import SAMPLE, drafts_of, load, load_file, measure, misspelt
-from ralph.memory.ranking import TURN
+from ralph.memory.evaluate import SAMPLE, load, load_file, measure, misspelt
 
 TIMES = ("ms_per_query", "p95_ms", "store_s", "embed_s")
 
@@ -92,25 +91,6 @@ def test_a_line_separator_inside_a_text_ends_no_line(tmp_path):
     assert load_file(tmp_path / "set").memories[0][1] == "one\u2028two"
 
 
-def test_who_speaks_is_kept_beside_the_text():
-    given = drafts_of([("D1:1", "I swim", {"speaker": "Ann"}), ("D1:2", "Me too", {"speaker": "Bob"})] * 2)
-    written = drafts_of([("D1:1", "Ann: I swim", {}), ("D1:2", "Bob: Me too", {})] * 2)
-    for drafts in (given, written):
-        assert [(draft.text, draft.about) for draft in drafts[:2]] == [("I swim", "Ann"), ("Me too", "Bob")]
-        assert drafts[0].metadata["people"] == ["Ann", "Bob"]
-        assert {(draft.type, draft.session) for draft in drafts} == {(TURN, "D1")}
-    [plain] = drafts_of([("7", "I swim", {"session": 3})])
-    [bare] = drafts_of([("7", "I swim", {})])
-    assert (plain.session, bare.session) == ("3", "all")
-
-
-def test_facts_are_known_by_whom_they_are_about():
-    facts = ["Ann swims.", "Ann has a dog.", "Bob cooks.", "Ann sings.", "Bob bikes.", "Bob hums."]
-    drafts = drafts_of([(str(number), fact, {}) for number, fact in enumerate(facts)])
-    assert [draft.about for draft in drafts] == ["Ann", "Ann", "Bob", "Ann", "Bob", "Bob"]
-    assert {draft.type for draft in drafts} == {"fact"}
-
-
 def test_slips_are_one_to_each_long_word_and_always_the_same():
     query = "Where did the lighthouse keeper live in 1984?"
     slipped = misspelt(query)
@@ -119,17 +99,12 @@ def test_slips_are_one_to_each_long_word_and_always_the_same():
     assert slipped.endswith("live in 1984?")
 
 
-def test_facts_about_many_people_are_facts_still():
-    names = ["Ann", "Bob", "Cleo", "Dan", "Eve", "Finn", "Gina", "Hal", "Ida", "Jo", "Kim", "Lou"]
-    facts = drafts_of([(f"{name}{n}", f"{name} likes tea {n}", {}) for n in range(4) for name in names])
-    assert {draft.type for draft in facts} == {"fact"}
-    assert facts[0].metadata["speaker"] == "Ann"
-    assert set(facts[0].metadata["people"]) == set(names)
-
-
-def test_words_that_begin_some_turns_are_nobody():
-    heads = ("Wow", "Hey", "Thanks")
-    turns = [(str(n), f"{heads[n % 3]} that is {n}" if n % 4 == 0 else f"i saw {n} of them", {}) for n in range(48)]
-    drafts = drafts_of(turns)
-    assert {draft.type for draft in drafts} == {TURN}
-    assert {draft.metadata["speaker"] for draft in drafts} == {""}
+def test_ids_that_no_memory_has_are_told(tmp_path):
+    rows = [{"id": "a", "text": "apple"}, {"id": "b", "text": "pear"}]
+    asked = [{"query": "apple", "relevant": ["a", "z"]}, {"query": "pear", "relevant": ["y"]}]
+    report = measure(load(map(json.dumps, rows + asked)), tmp_path / "some")
+    assert (report.unknown, report.as_json()["unknown_ids"], report.recall[20]) == (2, 2, 0.25)
+    assert "unknown_ids" not in measure(load(map(json.dumps, [*rows, {"query": "pear", "relevant": ["b"]}])),
+                                        tmp_path / "none").as_json()  # fmt: skip
+    with pytest.raises(ConfigError, match="'y'"):
+        measure(load(map(json.dumps, rows + asked[1:])), tmp_path / "all")
