@@ -165,7 +165,9 @@ def _shell(facts: Facts, places: Places) -> None:
         return
     facts.report = report(text, facts.cwd, places.shell)
     facts.effects += facts.report.effects
-    for effect in facts.report.effects:
+    reading = facts.report.reading
+    named = [Effect(found.kind, found.target) for found in reading.findings] if reading else []  # globs written out
+    for effect in dict.fromkeys((*facts.report.effects, *named)):
         if effect.kind in ("reads", "writes", "deletes") and effect.target:
             try:
                 walk = follow(effect.target, facts.cwd, tilde=places.tilde)
@@ -173,7 +175,7 @@ def _shell(facts: Facts, places: Places) -> None:
                 facts.outside = facts.outside or ("" if effect.target.startswith("/dev/") else effect.target)
                 continue
             _warn(facts, places, walk, effect.kind)
-        elif effect.kind == "secret":
+        elif effect.kind == "secret" and effect not in named:
             facts.caution = facts.caution or f"{effect.target or 'the environment'} may be a secret"
 
 

@@ -336,3 +336,18 @@ def test_headless_refusals_say_which_flag_would_help(tmp_path: Path) -> None:
 def test_the_built_in_entries_are_for_reading(tmp_path: Path) -> None:
     assert Entry("shell", "built in", ("git", "status"), shell="posix") in built_in()
     assert {entry.tool for entry in built_in()} == {"shell"}
+
+
+@pytest.mark.parametrize("command", ["cat *.txt", "head -1 notes.*", "wc -l ./n*", "awk 1 *.txt", "tac n[o]tes.txt"])
+def test_a_pattern_that_fits_a_link_to_elsewhere_asks(tmp_path: Path, command: str) -> None:
+    policy = rules(tmp_path, allowlist=built_in())
+    (tmp_path / "home").mkdir()
+    (tmp_path / "work/notes.txt").touch()
+    assert judge(policy, "shell", command=command).verdict == "allow"
+    (tmp_path / "work/notes.txt").unlink()
+    (tmp_path / "work/notes.txt").symlink_to(tmp_path / "home/diary")
+    assert judge(policy, "shell", command=command).verdict == "ask"
+    (tmp_path / "work/notes.txt").unlink()
+    (tmp_path / "work/notes.txt").symlink_to("/home/you/.ssh/id_rsa")
+    own = rules(tmp_path, allowlist=[read_entry({"command": [command.split(maxsplit=1)[0]]}, "settings")])
+    assert judge(own, "shell", command=command).rule.name == "sensitive"
