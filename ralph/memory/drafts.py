@@ -25,10 +25,11 @@ _CAPTIONS = ("caption", "title")
 _PREFIX = re.compile(r"""([^\W\d_][\w.'-]*(?: [^\W\d_][\w.'-]*)?)(?:\s*: +(?=\S)| said, (?="))""")
 _DATED = re.compile(r"\s*(?:\[([^\]\n]+)\]|\(([^)\n]+)\))\s*:?\s*(?=\S)")
 _PLACED = re.compile(r"(.+)[:/_.-]\d+")
+_ADDRESSED = re.compile(r"(?:^|[,!.] |\b(?:[Hh]i|[Hh]ey|[Hh]ello|[Mm]orning|[Tt]hanks) )([A-Z][a-z]+)(?=[,!?])")
 _KEY_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
-_COMMON, _SUBJECT = 0.02, 0.1
-"""Share of the memories a speaker must have to be left out of what is embedded, and a subject to be a speaker where
-most memories begin with something else."""
+_COMMON, _CALLED, _SUBJECT = 0.02, 0.003, 0.1
+"""Share of the memories a speaker must have to be left out of what is embedded, one who is addressed the same, and a
+subject to be a speaker where most memories begin with something else."""
 
 
 def drafts_of(memories: Sequence[Memory]) -> list[Draft]:
@@ -39,6 +40,7 @@ def drafts_of(memories: Sequence[Memory]) -> list[Draft]:
     spoken = [(speaker or (_subject(text) if _subject(text) in told else ""), text) for speaker, text in spoken]
     counts = Counter(speaker for speaker, _ in spoken if speaker)
     people = [name for name, count in counts.items() if count >= max(2, _COMMON * len(memories))]
+    people = people or _called([text for _, text in spoken])
     names = {word for name in people for word in words_of(name)}
     third_person = sum(_subject(text).lower() in names for _, text in spoken)
     facts = third_person > len(memories) / 3
@@ -89,6 +91,13 @@ def _told(spoken: Sequence[tuple[str, str]]) -> set[str]:
     if sum(often.values()) > len(spoken) / 2:
         return set(often)
     return {name for name, count in often.items() if count >= _SUBJECT * len(spoken)}
+
+
+def _called(texts: Sequence[str]) -> list[str]:
+    """Who is addressed, where nothing tells who speaks: `Hello Ann!`, `Ann, did you`, and never written small."""
+    small = {word for text in texts for word in text.split() if word.islower()} | STOP_WORDS
+    called = Counter(name for text in texts for name in set(_ADDRESSED.findall(text)) if name.lower() not in small)
+    return [name for name, count in called.items() if count >= max(2, _CALLED * len(texts))]
 
 
 def _subject(text: str) -> str:

@@ -92,6 +92,16 @@ def test_ids_that_name_nothing_part_nothing():
         assert {draft.session for draft in drafts_of([(id_, "I swim", {}) for id_ in ids])} == {"all"}
 
 
+def test_people_who_are_addressed_are_known_where_nobody_is_named_as_speaker():
+    turns = ["Ann! I found Postgres slow.", "Well, Bob, what did you expect?", "Hi Ann, fewer locks.", "No, Ann."]
+    turns += ["Thanks Bob!", "Postgres is fine", "That was great, Bob!", "Well, Postgres it is", "Lunch? Great, Ann!"]
+    [*drafts] = drafts_of([(str(number), turn, {}) for number, turn in enumerate(turns)])
+    assert sorted(drafts[0].metadata["people"]) == ["Ann", "Bob"]
+    assert {draft.about for draft in drafts} == {""}
+    drafts = drafts_of([(str(number), turn, {"speaker": "Cleo"}) for number, turn in enumerate(turns)])
+    assert drafts[0].metadata["people"] == ["Cleo"]
+
+
 def test_a_caption_is_found_and_a_web_address_is_no_caption():
     [draft] = drafts_of([("1", "Look!", {"blip_caption": "a red kayak", "img_url": "http://x/y.png"})])
     assert draft.about == "a red kayak"
