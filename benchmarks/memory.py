@@ -40,7 +40,7 @@ WORDS = [f"word{n}" for n in range(4_000)]
 FRESH = """
 import resource, sys
 from pathlib import Path
-import ralph.start  # what every command has loaded
+import ralph.commands  # what every command has loaded
 before = resource.getrusage(resource.RUSAGE_SELF)
 from ralph.memory.rows import *
 from ralph.memory.store import Store

@@ -287,11 +287,3 @@ def _open_session(place: Place, session: str | None) -> tuple[Transcript, list[M
     if session:
         return resume(place.sessions, session)
     return start(place.sessions, cwd=place.cwd, version=__version__), []
-
-
-def working_directory() -> Path:
-    """The current directory. Raises ConfigError when it was deleted under us."""
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        raise ConfigError("the current directory no longer exists", hint="cd somewhere else") from None

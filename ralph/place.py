@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ralph.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Place:
@@ -36,3 +38,11 @@ class Wishes:
     confine: bool = False
     debug: bool = False
     attended: bool = True
+
+
+def working_directory() -> Path:
+    """The current directory. Raises ConfigError when it was deleted under us."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the current directory no longer exists", hint="cd somewhere else") from None

@@ -14,6 +14,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"start"},
+    {"begin"},
     {"converse"},
     {"commands"},
     {"job", "doctor"},

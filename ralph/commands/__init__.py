@@ -13,12 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ralph.app import working_directory
 from ralph.commands import memory
 from ralph.commands.shown import Lines, Shown
 from ralph.config import home_directory
 from ralph.options import Options
-from ralph.place import Place
+from ralph.place import Place, working_directory
 from ralph.policy.trust import Trust
 
 MODULES = ("about", "sessions", "policy", "grants", "audit", "memory")

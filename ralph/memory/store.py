@@ -177,7 +177,8 @@ class Store:
         with self.database.reading() as connection:
             definition = self.definitions.get(index)
             return connection.execute(  # CROSS: words first, always; the other order asks them once per document
-                "SELECT d.id, -bm25(words, 1.0, ?) AS score FROM words CROSS JOIN documents d ON d.id = words.rowid"
+                "SELECT d.id, -bm25(words, 1.0, ?) AS score FROM words"
+                " CROSS JOIN documents d INDEXED BY documents_by_place ON d.id = words.rowid"
                 f" WHERE words MATCH ? AND d.index_id = ?{condition} ORDER BY score DESC, d.id LIMIT ?",
                 (about_weight, (" AND " if every else " OR ").join(quoted), definition.id, *values, limit),
             ).fetchall()
