@@ -25,6 +25,7 @@ from ralph.memory.question import Question, read
 from ralph.memory.ranking import Ranking, Weights
 from ralph.memory.rows import LONG_TERM, Document, Embedder, Where
 from ralph.memory.store import Store
+from ralph.memory.words import alike
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -136,7 +137,7 @@ class Recall:
     def _read(self, query: str, index: str, size: int) -> Question:
         return read(
             query, frequencies=self._store.frequencies, now=self._now(), size=size,
-            known=lambda word: bool(self._store.search_text(index, [word], limit=1)),
+            known=lambda word: bool(self._store.search_text(index, [word, *alike(word)], limit=1)),
             common=self.embedder.common if self.embedder is not None else lambda _word: 0.0,
         )  # fmt: skip
 

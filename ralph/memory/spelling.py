@@ -28,6 +28,8 @@ def corrected(
         if common(word) or known(word):
             continue
         slips = one_slip_away(word)
+        if len(word) == SHORTEST:  # `race` is not `face`: so short a word has too many neighbours
+            slips = {slip: likelihood for slip, likelihood in slips.items() if slip[0] == word[0]}
         nearby: dict[str, float] = dict(frequencies(slips))
         for slip in slips:
             usual = max(common(slip), float(slip in STOP_WORDS)) if len(slip) >= SHORTEST else 0.0

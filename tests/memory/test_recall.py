@@ -65,6 +65,11 @@ def test_a_right_word_is_left_alone_whatever_stands_near_it(store):
     assert texts(recall(store)("adopting")) == ["Adopted cats sleep all day"]
 
 
+def test_a_word_known_in_another_shape_is_right(store):
+    add(store, "She drew a heron", "We drank wine in the rain")
+    assert recall(store)("did she draw?").meant == {}
+
+
 def test_without_an_embedder_it_says_so_and_works(store):
     add(store, "tabs are better than spaces")
     found = recall(store)("tabs or spaces?")
@@ -260,6 +265,14 @@ def test_the_likeliest_word_is_meant():
     found = corrected(["harbuor"], lambda words: {w: counts[w] for w in words if w in counts}, lambda _word: False)
     assert found == {"harbuor": "harbour"}
     assert corrected(["from", "fro", "x1y2z3"], lambda _words: {}, lambda _word: False) == {}
+
+
+def test_the_first_letter_of_a_short_word_is_right():
+    counts = {"face": 3, "rice": 1, "house": 2}
+    found = corrected(
+        ["race", "mouse"], lambda words: {w: counts[w] for w in words if w in counts}, lambda _word: False
+    )
+    assert found == {"race": "rice", "mouse": "house"}
 
 
 def test_scores_are_weighed_against_the_best_of_their_kind():
