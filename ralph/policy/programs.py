@@ -130,6 +130,16 @@ def _entry(node: dict[str, Any], name: str, root: dict[str, Any]) -> Any:
 
 
 @cache
+def _beyond() -> frozenset[str]:
+    return frozenset(table()["beyond"].split())
+
+
+def is_beyond(program: str) -> bool:
+    """What it shows lies outside of every sandbox."""
+    return program in _beyond()
+
+
+@cache
 def _line(text: str) -> Line:
     if text.startswith("never "):
         return Line({}, frozenset(), frozenset(), (), "", True, text.split()[1])

@@ -20,6 +20,7 @@ from ralph.policy.limits import Limits
 from ralph.policy.mentions import protected_mention
 from ralph.policy.paths import follow
 from ralph.policy.patterns import suggest
+from ralph.policy.programs import is_beyond
 from ralph.policy.protected import Protected
 
 Asks = Callable[[Sequence[Effect], ToolCall, ToolSpec], str]
@@ -184,11 +185,12 @@ class Rules:
         """What the check that decided means for the call."""
         verdict = check.verdict or "ask"
         dangerous = bool(facts.report and (facts.report.dangerous or facts.report.ruinous))
+        confined = self._confine or (check.entry is not None and not _beyond(facts))
         return Judgement(
             verdict, check.rule, tuple(facts.effects), {name: walk.judged for name, walk in facts.walks.items()},
             read_only=facts.read_only, dangerous=dangerous,
             argv=_argv(facts) if verdict == "allow" and check.entry is not None else None,
-            confined=facts.spec.category == "shell" and (self._confine or check.entry is not None),
+            confined=facts.spec.category == "shell" and confined,
             error=check.error if verdict == "deny" else "", message=check.rule.text if verdict == "deny" else "",
             extra=self._extra(facts, check, verdict),
             remember=suggest(facts, shell=self._shell) if self._may_remember(check, verdict, dangerous) else None,
@@ -217,6 +219,12 @@ def flags_that_help(rule: Rule, category: str, tool: str) -> tuple[str, ...]:
 
 def _argv(facts: Facts) -> tuple[str, ...] | None:
     return facts.report.command.plain if facts.report is not None else None
+
+
+def _beyond(facts: Facts) -> bool:
+    """It only shows processes, connections, mounts or services, and in a sandbox it would show those of the sandbox."""
+    report = facts.report
+    return bool(report and report.certain and report.command.plain and is_beyond(report.command.plain[0]))
 
 
 def _problem(facts: Facts) -> Check:

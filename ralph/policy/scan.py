@@ -25,6 +25,7 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\[[^]]*\])?\+?=")
 _NAMES = {";": "a command separator", "&": "a command separator", "|": "a pipe", "<": "a redirection",
           ">": "a redirection", "(": "a subshell", ")": "a subshell", "`": "a command substitution",
           "$": "an expansion", "\\": "an escape"}  # fmt: skip
+_EARLIER = re.compile(r"!(?:[!?#]|-?\d|[*^](?=\s|\Z))")  # harmless here, but not what it means where it was typed
 _LITERAL_DOLLAR = re.compile(r"\$(?=\Z|[ |)])")  # inside double quotes nothing expands there: "^import .*$"
 _KEPT_AFTER_BACKSLASH = re.compile(r"[^$`\"\\\n]")  # inside double quotes a backslash before these stays a backslash
 
@@ -92,7 +93,7 @@ def _word(text: str, at: int) -> tuple[Word, int, str]:
             return Word("", False), at, f"holds {_NAMES[char]} ({char})"
         if char == "#" and at == start:
             return Word("", False), at, "holds a comment"
-        if char == "!" and at == start and text[at + 1 : at + 2] not in ("", " ", "="):
+        if char == "!" and at == start and _EARLIER.match(text, at):
             return Word("", False), at, "names an earlier command (!), at a prompt"
         chars.append(char)
         quoted.append(False)

@@ -351,3 +351,12 @@ def test_a_pattern_that_fits_a_link_to_elsewhere_asks(tmp_path: Path, command: s
     (tmp_path / "work/notes.txt").symlink_to("/home/you/.ssh/id_rsa")
     own = rules(tmp_path, allowlist=[read_entry({"command": [command.split(maxsplit=1)[0]]}, "settings")])
     assert judge(own, "shell", command=command).rule.name == "sensitive"
+
+
+@pytest.mark.parametrize(("command", "confined"), [("cat a", True), ("ps aux", False), ("ss -tln", False)])
+def test_what_only_shows_the_machine_is_not_shown_a_sandbox_instead(tmp_path, command, confined):
+    call = ToolCall("c1", "shell", {"command": command})
+    for confine in (False, True):
+        rules = Rules(cwd=str(tmp_path), home=str(tmp_path / "home"), allowlist=built_in(), confine=confine)
+        judgement = rules.judge(call, stand_in("shell"))
+        assert (judgement.verdict, judgement.confined) == ("allow", confined or confine)
