@@ -57,7 +57,7 @@ class Outcome:
 
 def read_cases(text: str, where: str) -> tuple[Case, ...]:
     """The cases of a file. Raises ConfigError naming the line that is wrong."""
-    lines = enumerate(text.splitlines(), 1)
+    lines = enumerate(text.split("\n"), 1)  # a text may hold what else ends a line
     return tuple(_case(line, f"{where}:{number}", number) for number, line in lines if line.strip())
 
 

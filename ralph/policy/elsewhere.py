@@ -42,6 +42,8 @@ def pipes(simple: Simple) -> str:
     far = any(source in (*_DOWNLOADS, *_DECODES) for source in sources)
     if name in SHELLS or name in ("source", "."):
         script = [word for word in argv[1:] if word[:1] not in ("-", "+")]
+        if argv[-1] == "-c" or (argv[-2:-1] == ("-c",) and argv[-1] in ("{}", "$0", "$1", "$@", "$*")):
+            return "pipes text into a shell"  # through xargs, which completes it
         if option_in(argv, "-c") or (script and script[0] != "/dev/stdin" and not option_in(argv, "-s")):
             return ""
         return "" if sources[-1:] in (["echo"], ["printf"]) and not far else "pipes text into a shell"

@@ -34,6 +34,20 @@ def could_name(word: str, cwd: str, places: Places, protected: Protected) -> str
     return ""
 
 
+def only_harmless(word: str, cwd: str, places: Places, protected: Protected) -> bool:
+    """It is a pattern, and all the files it stands for now may be read: `.env.ex*` beside a .env."""
+    if re.search("[{=:@,]", word) or not re.search(r"[*?\[]", word):
+        return False
+    absolute = join(cwd, expand_tilde(word, places.tilde))
+    if any(_fits(absolute.rpartition("/")[2], one) for one in _NAMES):
+        return False
+    found = list(islice(iglob(absolute), _MOST_FILES))  # noqa: PTH207  # as below
+    try:
+        return 0 < len(found) < _MOST_FILES and not any(protected.why(follow(path, "/")) for path in found)
+    except ToolError:
+        return False
+
+
 def _one(pattern: str, cwd: str, places: Places, protected: Protected) -> str:
     absolute = join(cwd, expand_tilde(pattern, places.tilde))
     if reason := protected.named(absolute):

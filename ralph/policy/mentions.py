@@ -15,16 +15,13 @@ from posixpath import join
 
 from ralph.errors import ToolError
 from ralph.policy.facts import Facts, Places, path_arguments
-from ralph.policy.globbing import could_name
+from ralph.policy.globbing import could_name, only_harmless
+from ralph.policy.literals import literals
 from ralph.policy.paths import follow, lexical
 from ralph.policy.pathwords import directories, handed_on, path_words
 from ralph.policy.protected import Protected
 from ralph.policy.shell import Command, Simple, parse
 
-_TALKING = frozenset({"print", "len", "repr", "startswith", "endswith", "replace", "log", "info", "debug", "warning"})
-_RUNNING = frozenset({
-    "system", "popen", "Popen", "run", "call", "check_call", "check_output", "getoutput", "getstatusoutput",
-})  # fmt: skip
 _URL = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://", re.IGNORECASE)
 _LONGEST_NAME = 4096
 _TAKING_WHOLE = frozenset({"cp", "mv", "rm", "rsync", "scp", "tar", "zip", "7z", "ln", "chmod", "chown", "bsdtar"})
@@ -167,6 +164,8 @@ def _in_code(simple: Simple, cwd: str, places: Places, protected: Protected) -> 
 
 
 def _judge_word(word: str, cwd: str, places: Places, protected: Protected) -> str:
+    if only_harmless(word, cwd, places, protected):
+        return ""
     judge = _judge_loose if " " in word else _judge
     return next((reason for piece in pieces(word) if (reason := judge(piece, cwd, places, protected))), "") or (
         could_name(word, cwd, places, protected)
@@ -225,7 +224,7 @@ def _in_python(code: str, cwd: str, places: Places, protected: Protected) -> tup
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return "", ""  # it will not run either
-    for text, runs in _literals(tree):
+    for text, runs in literals(tree):
         if reason := _judge_loose(text, cwd, places, protected):
             return text, reason
         if runs:
@@ -233,40 +232,3 @@ def _in_python(code: str, cwd: str, places: Places, protected: Protected) -> tup
                 if reason := _judge_word(word, cwd, places, protected):
                     return word, reason
     return "", ""
-
-
-def _literals(tree: ast.AST) -> Iterator[tuple[str, bool]]:
-    """(text, is it a command line) of the string literals that are more than talk; joined and added ones as a whole."""
-    work: list[tuple[ast.AST, bool]] = [(tree, False)]
-    while work:
-        node, runs = work.pop()
-        if isinstance(node, ast.Compare) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
-            continue
-        if isinstance(node, ast.Call):
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            work.append((node.func, False))
-            if name not in _TALKING:
-                work += [(item, name in _RUNNING) for item in (*node.args, *(key.value for key in node.keywords))]
-            else:
-                work += [(item, False) for item in node.args if not isinstance(item, ast.Constant)]
-            continue
-        text = _text(node)
-        if text is not None:
-            yield text, runs
-            if isinstance(node, ast.Constant):
-                continue
-        work += [(child, runs) for child in ast.iter_child_nodes(node)]
-
-
-def _text(node: ast.AST) -> str | None:
-    """The value of a literal, of literals added together, and of an f-string with its gaps left out."""
-    if isinstance(node, ast.Constant):
-        if isinstance(node.value, bytes):
-            return node.value.decode("utf-8", "replace")
-        return node.value if isinstance(node.value, str) else None
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = _text(node.left), _text(node.right)
-        return None if left is None or right is None else left + right
-    if isinstance(node, ast.JoinedStr):
-        return "".join(_text(part) or "" for part in node.values)
-    return None
