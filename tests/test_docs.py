@@ -47,6 +47,16 @@ def test_readme_commands_run(checkout, line):
     assert done.stdout.strip()
 
 
+@pytest.mark.parametrize("line", commands("cases"))
+def test_readme_cases_come_out_as_shown(tmp_path, line):
+    command, _, shown = line.partition("#")
+    program = Program(tmp_path)
+    program.cwd = ROOT
+    done = program.run(*shlex.split(command)[1:], timeout=60)
+    assert done.stdout.splitlines()[-1] == shown.strip()
+    assert done.returncode == int(not shown.strip().endswith(" 0 failed"))
+
+
 @pytest.mark.parametrize("label", ["memory", "audit"])
 def test_readme_commands_that_follow_one_another(checkout, label):
     for line in commands(label):

@@ -110,10 +110,15 @@ def test_daily_reading_is_hardly_ever_asked_about() -> None:
     assert len(asked) <= 0.03 * len(found), asked
 
 
-@pytest.mark.parametrize("name", ["asked.jsonl", "danger.jsonl", "protected.jsonl", "shell.jsonl"])
+@pytest.mark.parametrize("name", sorted(path.name for path in DATA.glob("*.jsonl") if path.name != "daily.jsonl"))
 def test_every_case_file_passes_as_the_command_runs_it(name: str) -> None:
     found = run_cases(read_cases((DATA / name).read_text(encoding="utf-8"), name))
     assert [f"{one.id}: {one.rule}" for one in found if not one.passed and not one.skipped] == []
+
+
+def test_a_text_may_hold_what_else_ends_a_line() -> None:
+    row = json.dumps({"command": "echo a\u2028\u0085b", "allow": [["echo"]], "expect": "prompt"}, ensure_ascii=False)
+    assert [one.expect for one in read_cases(f"{row}\n{row}\n", "cases.jsonl")] == ["prompt", "prompt"]
 
 
 def test_a_row_names_its_shell() -> None:
