@@ -1,5 +1,6 @@
 """Documents cannot lie: the commands of the README run, its tables match the program."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -135,3 +136,20 @@ def test_dependencies_are_explained():
     assert len(declared) > 8
     for name in declared:
         assert name in text, name
+
+
+@pytest.mark.parametrize("flags", [["--keyword"], ["--keyword", "--typos"]])
+def test_readme_says_how_well_memory_finds_by_words(tmp_path, flags):
+    """The rows of the tables that need no embedding model."""
+    program = Program(tmp_path)
+    program.cwd = ROOT
+    label = "keyword only, with the typos" if "--typos" in flags else "keyword only"
+    shown = [re.findall(r"[.]\d{3}", row) for row in re.findall(rf"^\| {label} \|(.*)$", README, re.MULTILINE)]
+    found = []
+    for line in commands("eval"):
+        done = program.run(*shlex.split(line)[1:], *flags, "--json", timeout=60)
+        found.append(json.loads(done.stdout))
+    sample, *conversations = found
+    as_shown = [[f"{row[key]:.3f}"[1:] for key in ("recall@10", "mrr")] for row in conversations]
+    assert shown[0] == [*as_shown[0], *as_shown[1]]
+    assert shown[1] == [f"{sample[key]:.3f}"[1:] for key in (*(f"recall@{n}" for n in (1, 5, 10, 20)), "mrr")]
