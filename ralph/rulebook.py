@@ -56,7 +56,7 @@ A build file or a test (Makefile, package.json, conftest.py) is not among them: 
 """
 RUN_BY_GIT = frozenset({"hooks", "config", "config.worktree", "modules", "commondir"})
 """The same in a `.git`, which may not be made either, but is written to by every commit."""
-SEARCHES = frozenset({"grep", "egrep", "fgrep", "rg", "ag", "ack", "diff"})
+SEARCHES = frozenset({"grep", "egrep", "fgrep", "rg", "ag", "ack", "diff", "yamllint"})
 """Programs that read whole directories."""
 
 
