@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ralph.errors import ConfigError
+from ralph.errors import ConfigError, StoreError
+from ralph.memory.checks import as_json
 from ralph.memory.drafts import drafts_of
 from ralph.memory.embed import TextEmbedder, catch_up
 from ralph.memory.ranking import Weights
@@ -26,6 +27,9 @@ from ralph.memory.store import Store
 SAMPLE = Path(__file__).parent / "data" / "sample.jsonl"
 DEPTHS = (1, 5, 10, 20)
 LONG_WORD = 5
+_FORM = 'a line is {"id","text","meta":{}} or {"query","relevant":[ids]}'
+_KINDS: Mapping[type, str] = {dict: "an object", list: "a list", str: "a text"}
+T = TypeVar("T")
 
 Progress = Callable[[str, int, int], None]
 """What was done, how often by now, how often in all."""
@@ -48,7 +52,7 @@ class Report:
     """recall: depth -> mean share of the relevant found by then. mrr: mean of 1 / place of the first relevant.
 
     ms, p95_ms: per question, wall. tokens: mean size of ten hits, estimated at four characters each.
-    unknown: ids that questions name and no memory has; they count as not found.
+    unknown: ids that questions name and no memory has; empty: memories without a text. Both count as not found.
     """
 
     memories: int
@@ -63,6 +67,7 @@ class Report:
     embed_s: float
     missed: Sequence[str] = field(default_factory=tuple)
     unknown: int = 0
+    empty: int = 0
 
     def as_json(self) -> dict[str, Any]:
         rows = {f"recall@{depth}": round(value, 4) for depth, value in self.recall.items()}
@@ -71,6 +76,7 @@ class Report:
             "mrr": round(self.mrr, 4), "ms_per_query": round(self.ms, 2), "p95_ms": round(self.p95_ms, 2),
             "tokens_per_query": round(self.tokens, 1), "store_s": round(self.store_s, 2),
             "embed_s": round(self.embed_s, 2), **({"unknown_ids": self.unknown} if self.unknown else {}),
+            **({"empty_texts": self.empty} if self.empty else {}),
         }  # fmt: skip
 
 
@@ -82,23 +88,32 @@ def load(lines: Iterable[str], name: str = "the question set") -> QuestionSet:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = _typed(json.loads(line), dict)
             if "query" in row:
-                questions.append((str(row["query"]), frozenset(map(str, row["relevant"]))))
+                questions.append((_typed(row["query"], str), frozenset(map(str, _typed(row["relevant"], list)))))
             else:
-                memories.append((str(row["id"]), str(row["text"]), dict(row.get("meta") or {})))
-        except (ValueError, KeyError, TypeError) as error:
-            hint = 'a line is {"id","text","meta":{}} or {"query","relevant":[ids]}'
-            raise ConfigError(f"{name}, line {number} cannot be used ({error})", hint=hint) from error
+                meta = _typed(row.get("meta") or {}, dict)
+                as_json({**meta, "text": row["text"]})
+                memories.append((str(row["id"]), "" if row["text"] is None else str(row["text"]), meta))
+        except KeyError as error:
+            raise ConfigError(f"{name}, line {number} has no {error}", hint=_FORM) from error
+        except (ValueError, TypeError, StoreError) as error:
+            raise ConfigError(f"{name}, line {number} cannot be used ({error})", hint=_FORM) from error
     if not questions:
         raise ConfigError(f"{name} holds no questions", hint='a question is {"query","relevant":[ids]}')
     return QuestionSet(memories, questions)
 
 
+def _typed(value: Any, kind: type[T]) -> T:
+    if isinstance(value, kind):
+        return value
+    raise TypeError(f"{json.dumps(value, ensure_ascii=False)[:40]} where {_KINDS[kind]} belongs")
+
+
 def load_file(path: Path) -> QuestionSet:
     """Raises ConfigError."""
     try:
-        return load(path.read_text(encoding="utf-8").split("\n"), str(path))
+        return load(path.read_text(encoding="utf-8-sig").split("\n"), str(path))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -117,7 +132,8 @@ def measure(
         if index not in {spec.name for spec in store.definitions.list()}:
             store.definitions.create(IndexSpec(index))
         started = time.perf_counter()
-        drafts = drafts_of(questions.memories)
+        told = [memory for memory in questions.memories if memory[1].strip()]
+        drafts = drafts_of(told)
         for first in range(0, len(drafts), 500):
             store.add(index, drafts[first : first + 500])
         stored = time.perf_counter()
@@ -126,7 +142,7 @@ def measure(
         embedded = time.perf_counter()
         asked = [(misspelt(query) if typos else query, relevant) for query, relevant in questions.questions]
         report = ask(recall, asked, index, len(drafts), (stored - started, embedded - stored), progress)
-        return replace(report, unknown=unknown)
+        return replace(report, unknown=unknown, empty=len(questions.memories) - len(told))
     finally:
         recall.close()
         store.close()

@@ -70,7 +70,9 @@ def test_duplicates_count_one_place_each(tmp_path):
 @pytest.mark.parametrize(("lines", "says"), [
     (['{"id": 1}', '{"query": "x", "relevant": []}'], "line 1"), (["", "nonsense"], "line 2"), ([], "no questions"),
     (['{"id": 1, "text": "x"}'], "no questions"), (["[]"], "line 1"), (['{"query": "x"}'], "line 1"),
-    (['{"query": "x", "relevant": 7}'], "line 1"),
+    (['{"query": "x", "relevant": 7}'], "line 1"), (['{"query": "x", "relevant": "12"}'], 'line 1 .*"12" where a list'),
+    (['{"id": 1, "text": "x", "meta": "y"}'], "line 1 .*where an object"), (["[1]"], "line 1 .*where an object"),
+    (['{"id": 1, "text": "\\ud800"}'], "line 1 .*surrogate"), (['{"id": 1}'], "line 1 has no 'text'"),
 ])  # fmt: skip
 def test_a_set_that_is_none_is_said(lines, says):
     with pytest.raises(ConfigError, match=says):
@@ -89,6 +91,19 @@ def test_a_line_separator_inside_a_text_ends_no_line(tmp_path):
     row = json.dumps({"id": 1, "text": "one\u2028two"}, ensure_ascii=False)
     (tmp_path / "set").write_text(row + '\n{"query": "x", "relevant": [1]}\n', encoding="utf-8")
     assert load_file(tmp_path / "set").memories[0][1] == "one\u2028two"
+
+
+def test_a_set_from_windows_is_read(tmp_path):
+    rows = ['{"id": 1, "text": "one", "meta": null}', "", '{"query": "x", "relevant": [1]}', ""]
+    (tmp_path / "set").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode())
+    assert load_file(tmp_path / "set").memories == [("1", "one", {})]
+
+
+def test_memories_without_a_text_are_told_and_never_found(tmp_path):
+    rows = [{"id": 1, "text": ""}, {"id": 2, "text": None}, {"id": 3, "text": "apple"}]
+    report = measure(load(map(json.dumps, [*rows, {"query": "apple", "relevant": [1, 3]}])), tmp_path)
+    assert (report.memories, report.empty, report.as_json()["empty_texts"]) == (1, 2, 2)
+    assert (report.unknown, report.recall[20]) == (0, 0.5)
 
 
 def test_slips_are_one_to_each_long_word_and_always_the_same():
