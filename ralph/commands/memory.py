@@ -14,6 +14,7 @@ from ralph.commands.memory_shown import (
     as_row,
     as_stats,
     card_text,
+    help_text,
     hits_text,
     indices_text,
     list_text,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 ABOUT = "What is remembered: memories, documents and conversations."
 _PAGE = 20
+_MOST = 1_000_000_000
 USAGE = (
     ("list [INDEX]", "what an index holds, newest first; --page N, --here"),
     ("search WORDS...", "by meaning and by words; --index NAME, --keyword, -k N"),
@@ -99,7 +101,7 @@ def _commands(made: Any, access: Access, show: Show) -> None:
 def show_help(access: Access, show: Show) -> None:
     """This list."""
     data = [{"command": name, "help": about} for name, about in USAGE]
-    show(Shown(data, table(("command", "what it does"), USAGE)))
+    show(Shown(data, help_text(USAGE)))
 
 
 def list_documents(
@@ -146,6 +148,8 @@ def search(
     here: bool = False,
 ) -> None:  # fmt: skip
     """By meaning and by words, the best first."""
+    if not " ".join(query).strip():
+        raise ConfigError("there is nothing to search for", hint="give a word or more")
     wanted = (index,) if index else (LONG_TERM, CONVERSATIONS, DOCUMENTS)
     with access.finding(keyword=keyword) as find:
         scopes = access.scopes if here else ()
@@ -178,7 +182,7 @@ def forget(access: Access, show: Show, ids: list[int]) -> None:
 
 COMMANDS = (
     Command("list", list_documents, {
-        "page": Flag(f"{_PAGE} on each", 1), "limit": Flag("how many on a page", 1),
+        "page": Flag(f"{_PAGE} on each", 1, _MOST), "limit": Flag("how many on a page", 1, _MOST),
         "here": Flag("only those of this project"),
     }),
     Command("search", search, {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from ralph.memory.recall import Hit
 
 NO_EMBEDDER = "none: texts are found by their words only; `ralph memory embedder install` gets one"
+_UNCUT = 1_000
+
+
+def help_text(usage: Sequence[tuple[str, str]]) -> str:
+    """Commands and what they do, wrapped and never cut."""
+    from textwrap import fill  # noqa: PLC0415  # of all that is shown only the help needs it
+
+    size = max(len(name) for name, _ in usage) + 2
+    return "\n".join(fill(about, max(_room(), size + 20), initial_indent=name.ljust(size), subsequent_indent=" " * size)
+                     for name, about in usage)  # fmt: skip
 
 
 def as_row(document: Document) -> dict[str, Any]:
@@ -78,11 +89,20 @@ def card_text(document: Document) -> str:
     return "\n".join([*lines, "", printable(document.text)])
 
 
+def _room() -> int:
+    return shutil.get_terminal_size((100, 24)).columns
+
+
 def indices_text(rows: Sequence[IndexStats]) -> str:
     cells = [(row.spec.name, row.spec.kind, row.spec.metric, row.spec.embedder.dimension if row.spec.embedder else "-",
               (row.spec.embedder.name or "you") if row.spec.embedder else "-", row.documents, row.vectors, row.pending)
              for row in rows]  # fmt: skip
-    return table(("index", "kind", "metric", "size", "vectors by", "entries", "vectors", "waiting"), cells)
+    heads = ("index", "kind", "metric", "size", "vectors by", "entries", "vectors", "waiting")
+    whole = table(heads, cells, width=_UNCUT)
+    if max(map(len, whole.split("\n"))) <= _room():
+        return whole
+    counts = [(cell[0], *cell[5:]) for cell in cells]
+    return f"{table(heads[:5], [cell[:5] for cell in cells])}\n\n{table((heads[0], *heads[5:]), counts)}"
 
 
 def state_text(data: Mapping[str, Any]) -> str:

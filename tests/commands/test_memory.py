@@ -13,7 +13,8 @@ import typer
 
 from ralph.commands import memory as commands
 from ralph.commands.memory_files import Bar
-from ralph.errors import RalphError, StoreError
+from ralph.commands.plain import read
+from ralph.errors import ConfigError, RalphError, StoreError
 from ralph.memory.memory import Memory
 from ralph.memory.rows import DOCUMENTS, LONG_TERM, Draft
 from ralph.place import Place
@@ -96,6 +97,28 @@ def test_search_names_where_from(desk):
     assert desk.run("search", "qqqq").text.splitlines()[0] == "nothing relevant"
     assert "port (not prot)" in desk.run("search", "staging", "prot", "--keyword").text
     assert [hit["index"] for hit in desk.run("search", "port", "--index", "documents").data["hits"]] == [DOCUMENTS]
+
+
+@pytest.mark.parametrize("words", [("",), (" ", "\t")])
+def test_searching_for_nothing_is_a_mistake(desk, words):
+    with pytest.raises(ConfigError, match="nothing to search for"):
+        desk.run("search", *words)
+
+
+def test_pages_no_database_could_count_are_refused(desk):
+    desk.fill("tea")
+    assert desk.run("list", "--page", 10**9, "--limit", 10**9).data["items"] == []
+    assert read(commands.COMMANDS[0], ["--page", str(10**30)]) is None
+    assert read(commands.COMMANDS[0], ["--limit", str(10**30)]) is None
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_indices_and_help_are_whole_on_narrow_terminals(desk, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    for shown in (desk.run("indices").text, desk.run("help").text):
+        assert "\u2026" not in shown
+        assert max(map(len, shown.splitlines())) <= width
+    assert all(word in desk.run("indices").text for word in (LONG_TERM, "cosine", "entries", "waiting"))
 
 
 def test_show_edit_forget(desk):
