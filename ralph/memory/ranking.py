@@ -32,7 +32,7 @@ Helds = dict[int, Counter[str]]
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What counts how much, a best match counting `text` and `vector`; with no vectors a best text match counts one.
+    """What counts how much, a best match counting `text` and `vector`; a best text match without a vector counts one.
 
     before, after: what a turn gets of the one before and after it; near: of the next but one, and a fact of the ones
     beside it. dated: a text that tells a time when a time is asked for. asking: how much less a turn counts that only
@@ -108,11 +108,12 @@ class Ranking:
         full = {document_id: fullness(stems) for document_id, stems in held.items()}
         likeness = {document_id: own * full[document_id] for document_id, (own, _) in like.items()}
         text = {document_id: worded * full[document_id] for document_id, worded in self._worded(held)}
-        opinions = {"text": (self.weights.text if likeness else 1.0, text), "vector": (self.weights.vector, likeness)}
-        candidates = weighted(opinions)
+        candidates = weighted({"text": (1.0, text), "vector": (self.weights.vector, likeness)})
         newest = max((document.created for document in documents.values()), default=0.0)
         for document_id, document in documents.items():
             candidate = candidates.setdefault(document_id, Candidate(document_id))
+            if document_id in like and "text" in candidate.parts:  # one whose vector is still to be made has words only
+                candidate.parts["text"] *= self.weights.text
             if candidate.parts:
                 self._boost(candidate.parts, document, newest, held[document_id])
         return candidates

@@ -71,4 +71,5 @@ def stem(word: str) -> str:
             break
     if len(word) > 3 and word[-1] in "ey":
         word = word[:-1]
-    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
+    doubled = len(word) > 3 and word[-1] == word[-2] and word[-1].isalpha()  # the year 2022 is not 202
+    return word[:-1] if doubled else word

@@ -89,6 +89,16 @@ def test_text_and_likeness_are_fused_and_explained(store):
     assert 1 >= found.hits[0].score > found.hits[1].score > 0
 
 
+def test_a_text_whose_vector_is_still_wanting_is_found_by_its_words(store):
+    embedder = Words()
+    add(store, *(f"the keeper of lamp {number}" for number in range(30)))
+    catch_up(store, LONG_TERM, embedder)
+    add(store, "the zebra keeper of quux")
+    found = recall(store, embedder)("zebra keeper quux")
+    assert texts(found)[0] == "the zebra keeper of quux"
+    assert found.hits[0].parts == {"text": 1.0}
+
+
 def test_an_embedder_that_fails_or_is_not_ready_leaves_keywords(store):
     words = Words()
     add(store, "apples and pears")
@@ -358,6 +368,11 @@ def test_spans(question, days):
 def test_words():
     assert words_of("Ünïted_States don't 42") == ["united", "states", "don", "t", "42"]
     assert set(alike("went")) == {"go", "goes", "gone"}
+
+
+def test_numbers_have_no_shapes():
+    assert [stem(number) for number in ("2022", "8888", "person11")] == ["2022", "8888", "person11"]
+    assert stem("running") == stem("run")
 
 
 @pytest.mark.parametrize("family", [
