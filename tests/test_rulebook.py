@@ -7,7 +7,9 @@ import pytest
 from ralph.config import load
 from ralph.errors import ConfigError
 from ralph.place import Place, Wishes
-from ralph.rulebook import make_rules
+from ralph.rulebook import make_rules, make_sandbox
+from ralph.sandbox.backends import BUBBLEWRAP
+from tests.sandbox.needs import need
 
 ENTRY = {"tool": "shell", "command": ["git", "log"], "should_match": ["git log -3"], "should_not_match": ["git push"]}
 
@@ -31,3 +33,19 @@ def test_an_entry_that_gets_an_example_wrong_is_an_error_at_once(tmp_path, chang
         rules(tmp_path, ENTRY | change)
     assert "ralph.config.json" in str(error.value)
     assert error.value.hint
+
+
+def test_the_interpreter_keeps_what_confines_it_from_call_to_call(tmp_path):
+    """Names that the sandbox itself keeps free in the workspace are no protected files that have appeared."""
+    need(BUBBLEWRAP)
+    place = Place(tmp_path / "work", tmp_path / "home/.local/ralph", {"HOME": str(tmp_path / "home")})
+    place.cwd.mkdir()
+    place.home.mkdir(parents=True)
+    config = load(cwd=place.cwd, home=place.home, env={}, flags={}, trusted=False).config
+    box = make_sandbox(place, config, place.home / "scratch" / "s", private=True)
+    first = box.launch(["true"], {})
+    assert (place.cwd / ".env").is_dir()
+    assert first.ended("") == ""
+    again = box.launch(["true"], {})
+    box.close()
+    assert (again.argv, again.witness) == (first.argv, first.witness)

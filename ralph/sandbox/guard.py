@@ -63,7 +63,8 @@ class Guard:
         self._known = now.copy()
         already = {*map(str, (*self._base.reserved, *self._base.frozen))}
         found = [one for one in now.values() if one.path not in already]
-        hidden = {*(Path(one.path) for one in found if one.kind == "hidden"), *self._others()} - {*self._base.hidden}
+        hidden = {*(Path(one.path) for one in found if one.kind == "hidden"), *self._others()}
+        hidden.difference_update(self._base.hidden, self._base.reserved)  # which it keeps free itself, with directories
         return replace(
             self._base, hidden=(*self._base.hidden, *sorted(hidden)),
             kept=(*self._base.kept, *(Path(one.path) for one in found if one.kind == "frozen")),
