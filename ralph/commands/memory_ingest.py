@@ -44,6 +44,8 @@ async def ingest_any(
 
 def documents_at(path: Path, name: str) -> list[Path]:
     """The file itself, or the documents of a folder. Raises RalphError when there are none."""
+    if not name.strip():
+        raise ConfigError("there is nothing to take in", hint="give a file, a folder or an http(s) address")
     path = Path(path if name[:1] != "~" else name).expanduser().resolve()
     if path.is_dir():
         found = list(readable_files(path))
@@ -52,6 +54,8 @@ def documents_at(path: Path, name: str) -> list[Path]:
         return found
     if not path.exists():
         raise ConfigError(f"there is no file {_shown(name)}", hint="give a file, a folder or an http(s) address")
+    if not path.is_file():  # a pipe that nobody writes to would be waited for without end
+        raise ConfigError(f"{_shown(name)} is no file", hint="save what it gives in one")
     if reason := _off_limits(path):
         raise RalphError(f"{name} is not taken in: {reason}", hint="secrets are not remembered")
     return [path]

@@ -227,6 +227,16 @@ def test_what_cannot_be_ingested(desk, name, data, says):
         desk.run("ingest", "none")
 
 
+def test_what_is_no_file_is_not_waited_for(desk):
+    os.mkfifo(desk.work / "pipe")
+    with pytest.raises(ConfigError, match="pipe is no file"):
+        desk.run("ingest", "pipe")
+    (desk.work / "note.md").write_text("not to be taken in by mistake")
+    with pytest.raises(ConfigError, match="nothing to take in"):
+        desk.run("ingest", "")
+    assert desk.run("list", DOCUMENTS).data["total"] == 0
+
+
 PAGES = {
     "/a.html": ("text/html", b"<html><body><h1>Birds</h1><p>Herons wait.</p></body></html>"),
     "/p.pdf": ("application/pdf", make_pdf(["gulls follow the plough"])),
