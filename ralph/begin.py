@@ -136,6 +136,7 @@ async def _open_and_run(options: Options, env: Mapping[str, str], terminal: Term
     choice = await choose(config, find_local)
     approver = face.approver(terminal, place.cwd, lambda question: _explain(app, question))
     app = await open_app(place, config, choice, approver, make_http(config), wishes)
+    app.policy.tell = app.prepare.notice
     app.notices += _notices(loaded, choice)
     if isinstance(face, ScreenFace):
         face.who = lambda: app.agent.provider.name

@@ -6,6 +6,7 @@ Loading the rules, the sandbox and the audit log takes 40 ms, which the first re
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,12 +54,16 @@ class _Made:
 
 @dataclass
 class LatePolicy:
-    """Policy, witness and the last hand on results of one session (see core.gate and core.runner)."""
+    """Policy, witness and the last hand on results of one session (see core.gate and core.runner).
+
+    `tell`: given sentences for the person about what was done on their behalf, each with its topic.
+    """
 
     place: Place
     config: Config
     wishes: Wishes
     session: Session
+    tell: Callable[[str, str], None] = lambda _text, _topic: None
     _made: _Made | None = None
     _boxes: dict[str, Sandbox] = field(default_factory=dict)
     _loading: threading.RLock = field(default_factory=threading.RLock)
@@ -74,7 +79,10 @@ class LatePolicy:
                 from ralph.rulebook import make_sandbox  # noqa: PLC0415  # late, see above
 
                 private = kind == "python"
-                self._boxes[kind] = make_sandbox(self.place, self.config, self.session.scratch, private=private)
+                self._boxes[kind] = make_sandbox(
+                    self.place, self.config, self.session.scratch, private=private,
+                    tell=lambda text: self.tell(text, "held_back"),
+                )  # fmt: skip
             return self._boxes[kind]
 
     def load_soon(self, after_s: float = 0.3) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -112,8 +112,11 @@ def open_grants(place: Place) -> Grants:
     return Grants(os.path.realpath(place.cwd), GrantFile(place.home / GRANTS))
 
 
-def make_sandbox(place: Place, config: Config, scratch: Path, *, private: bool, again: bool = False) -> Sandbox:
-    """Probed, or remembered from this boot (unless `again`). `private`: with a /tmp of its own.
+def make_sandbox(
+    place: Place, config: Config, scratch: Path, *, private: bool, again: bool = False,
+    tell: Callable[[str], None] = lambda _text: None,
+) -> Sandbox:  # fmt: skip
+    """Probed, or remembered from this boot (unless `again`). `private`: with a /tmp of its own. `tell`: see Guard.
 
     Hidden are Ralph's home, every protected file the workspace holds when a child is started, and the places of the
     person's keys.
@@ -129,7 +132,7 @@ def make_sandbox(place: Place, config: Config, scratch: Path, *, private: bool, 
     mode = cast(Mode, config.sandbox.mode)
     apart = PRIVATE if private else ()
     given = confine(mode, place.cwd, scratch, hidden=hidden, network=config.sandbox.network, private=apart)
-    return open_sandbox(given, place.home, guard=Guard(given, kind_of, protected_now), again=again)
+    return open_sandbox(given, place.home, guard=Guard(given, kind_of, protected_now, tell), again=again)
 
 
 def kind_of(directory: str, name: str) -> Kind:

@@ -21,11 +21,17 @@ from ralph.sandbox.survey import Found, Sort, Survey
 class Guard:
     """`before` every child and `after` it. `others`: all hidden files there are now, with their other (hard) names.
 
+    `tell`: called with a sentence for the person when something was moved. Who made it cannot be seen: what they made
+    themselves while a child ran is moved too.
+
     The first `before` reads the whole workspace (5 ms for 5,000 files), the others what has changed.
     """
 
-    def __init__(self, given: Confinement, sort: Sort, others: Callable[[], Iterable[Path]] = tuple) -> None:
-        self._base, self._sort, self._others = given, sort, others
+    def __init__(
+        self, given: Confinement, sort: Sort, others: Callable[[], Iterable[Path]] = tuple,
+        tell: Callable[[str], None] = lambda _text: None,
+    ) -> None:  # fmt: skip
+        self._base, self._sort, self._others, self._tell = given, sort, others, tell
         self._survey: Survey | None = None
         self._known: dict[str, Found] = {}
         self._given = given
@@ -82,9 +88,14 @@ class Guard:
                 moved.append(f"{name} (still there: {error.strerror}; tell the user)")
         if not moved:
             return ""
+        names = ", ".join(moved)
+        self._tell(
+            f"moved out of the workspace: {names}. It appeared while code ran in the sandbox, and what has such a name "
+            "runs later, grants rights or holds secrets. If it is yours, move it back"
+        )
         return (
             "Files that run later, grant rights or hold secrets may not be made from inside the sandbox. Moved out of "
-            f"the way: {', '.join(moved)}. If one is needed, use write_file, so that the user can be asked."
+            f"the way: {names}. If one is needed, use write_file, so that the user can be asked."
         )
 
 

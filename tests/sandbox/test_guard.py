@@ -78,6 +78,18 @@ def test_what_runs_later_is_moved_out_of_the_way_and_said(box: Sandbox, name: st
     assert sh(box, "true") == ("", "")
 
 
+def test_the_person_is_told_too(tmp_path: Path) -> None:
+    need(BUBBLEWRAP)
+    given, told = short(tmp_path), list[str]()
+    box = Sandbox(given, BUBBLEWRAP, NOT_READY, Guard(given, kind_of, tell=told.append))
+    sh(box, "touch good")
+    assert told == []
+    sh(box, "touch .envrc")
+    box.close()
+    assert len(told) == 1
+    assert told[0].startswith("moved out of the workspace: .envrc (now ")
+
+
 def test_what_the_person_made_stays_and_is_guarded_from_then_on(box: Sandbox) -> None:
     place = box.given.workspace
     assert sh(box, "true") == ("", "")
