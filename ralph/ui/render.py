@@ -170,10 +170,13 @@ class Screen:
         mark, style = (good, "32") if not result.is_error else (bad, "31")
         if result.is_error and call.name == "shell" and any(word in str(call.args.get("command")) for word in _PROBES):
             mark, style = open_, "33"  # looking whether a program is there is no failure
+        ended = "" if result.is_error else _exit_code(event)
+        if ended:  # done as asked, but no success: only who asked can say what it means
+            mark, style = open_, "33"
         text = summary(call)
         took = f" {event.seconds:.1f} s" if event.seconds >= 1 else ""
         line = f"{self._paint(style, mark)} {one_line(call.name, 60)}"
-        lines = [line + self._paint("2", (f" ({text})" if text else "") + took)]
+        lines = [line + self._paint("2", (f" ({text})" if text else "") + ended + took)]
         if event.refusal:
             lines.append(self._paint(style, f"  refused, {event.refusal}: {one_line(_message(event), 200)}"))
         elif result.is_error:
@@ -240,15 +243,29 @@ def _says(encoding: str | None, text: str) -> bool:
 
 def _message(event: ToolFinished) -> str:
     """The error of a result, for a person."""
-    result = event.result
-    if result.display is not None:
-        return result.display
+    if event.result.display is not None:
+        return event.result.display
+    body = _body(event)
+    if trace := body.get("exception"):
+        return str(trace).rstrip().rpartition("\n")[2]
+    return str(body.get("message") or body.get("error") or event.result.text)
+
+
+def _exit_code(event: ToolFinished) -> str:
+    """How a command ended, when not with 0."""
+    if event.call.name != "shell":
+        return ""
+    body = _body(event)
+    return " timed out" if body.get("timed_out") else f" exit {code}" if (code := body.get("exit_code")) else ""
+
+
+def _body(event: ToolFinished) -> dict[str, Any]:
+    """The fields of a result; none where it is no object."""
     try:
-        body: Any = json.loads(result.text)
+        body = json.loads(event.result.text)
     except ValueError:
-        return result.text
-    found = next((body[key] for key in ("message", "error") if body.get(key)), None) if isinstance(body, dict) else None
-    return str(found) if found is not None else result.text
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _short(text: str) -> str:

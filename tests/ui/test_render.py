@@ -91,6 +91,13 @@ def test_an_answer_that_was_not_streamed_is_shown_once_it_is_whole():
             ToolFinished(LS, ToolResult("c1", "{}", True, "the user said no"), refusal="operation_denied"),
             "✗ shell (ls -l)\n  refused, operation_denied: the user said no\n",
         ),
+        (ran(text='{"exit_code": 0}'), "✓ shell (ls -l)\n"),
+        (ran(text='{"exit_code": 128, "timed_out": false}'), "○ shell (ls -l) exit 128\n"),
+        (ran(text='{"exit_code": -1, "timed_out": true}'), "○ shell (ls -l) timed out\n"),
+        (
+            ran(text='{"exception": "Traceback:\\n  x\\nZeroDivisionError: division\\n"}', is_error=True),
+            "✗ shell (ls -l)\n  ZeroDivisionError: division\n",
+        ),
         (ToolFinished(LS, ToolResult("c1", "ok"), seconds=2.34), "✓ shell (ls -l) 2.3 s\n"),
         (ran(ToolCall("c", "\x1b[2Jevil", {"path": "a\x1b[1Ab\u202e"})), "✓ \\u{1b}[2Jevil (a\\u{1b}[1Ab\\u{202e})\n"),
     ],
