@@ -152,7 +152,8 @@ def _transfers(made: Any, access: Access, show: Show) -> None:
         write = export_files if files or file.is_dir() else export_lines
         count = write(access.store, file, lambda done: bar("writing", done, total))
         bar.clear()
-        show(Shown({"file": str(file), "entries": count}, f"{count:,} entries in {file}"))
+        left = f"; {total - count:,} without a text do not fit into this layout" if count < total else ""
+        show(Shown({"file": str(file), "entries": count}, f"{count:,} entries in {file}{left}"))
 
     @made.command("import")
     def import_file(file: Path) -> None:

@@ -25,6 +25,7 @@ from ralph.memory.store import Store, digest_of
 from ralph.memory.vectors import packed, unpacked
 
 _BATCH = 200
+_SECOND = 1 - 1e-6
 _DEFAULTS = {
     "type": "general", "source": "import", "importance": "normal", "scope": "global", "session": "", "about": "",
 }  # fmt: skip
@@ -43,11 +44,11 @@ def export_lines(store: Store, path: Path, progress: Progress = lambda _done: No
     """Write everything to a file that does not exist yet, readable by its owner only; how many documents."""
     count = 0
     with _created(path) as file, store.reading():
-        for spec in store.definitions.list():
-            if spec.kind == "custom":
-                file.write(_line(_index_row(spec)))
+        made = [spec for spec in store.definitions.list() if spec.kind == "custom"]
+        own = {spec.name for spec in made if spec.embedder and not spec.embedder.name}
+        file.writelines(_line(_index_row(spec)) for spec in made)
         for count, document in enumerate(_documents(store), 1):
-            file.write(_line(_row(document) | _vector(store, document)))
+            file.write(_line(_row(document) | _vector(store, document, own=document.index in own)))
             progress(count)
         file.flush()
         os.fsync(file.fileno())
@@ -55,11 +56,11 @@ def export_lines(store: Store, path: Path, progress: Progress = lambda _done: No
 
 
 def export_files(store: Store, folder: Path, progress: Progress = lambda _done: None) -> int:
-    """The older layout, in a folder that does not exist yet or is empty. Vectors do not fit into it."""
+    """The older layout, in a folder that does not exist yet or is empty. Texts only: vectors do not fit into it."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is not an empty folder", hint="choose another one")
     count = 0
-    for count, document in enumerate(_documents(store), 1):
+    for count, document in enumerate((document for document in _documents(store) if document.text), 1):
         stamp = int(document.created)
         for kind, name, row in (
             ("documents", f"doc_{document.id}", {
@@ -120,8 +121,9 @@ def _row(document: Document) -> dict[str, Any]:
     return {"content": document.text, **{name: getattr(document, name) for name in names}}
 
 
-def _vector(store: Store, document: Document) -> dict[str, Any]:
-    if document.text:
+def _vector(store: Store, document: Document, *, own: bool) -> dict[str, Any]:
+    """`own`: the vectors of this index were brought along, those of its texts too."""
+    if document.text and not own:
         return {}
     data = store.vectors.get(document.index, [document.id]).get(document.id)
     return {"vector": unpacked(data)} if data else {}
@@ -182,8 +184,12 @@ def _store_row(store: Store, index: str, draft: Draft) -> bool:
 
 def _is_there(store: Store, index: str, draft: Draft) -> bool:
     """The same text from the same place, or a vector of the same moment."""
-    same = Where(sources=(draft.source,), digests=(digest_of(draft.text),), since=draft.created, until=draft.created)
-    return any(found.metadata == draft.metadata and found.session == draft.session for found in store.find(index, same))
+    until = draft.created
+    if until is not None and until.is_integer() and draft.text:
+        until += _SECOND  # the older layout has whole seconds, and no session
+    same = Where(sources=(draft.source,), digests=(digest_of(draft.text),), since=draft.created, until=until)
+    return any(found.metadata == draft.metadata and draft.session in ("", found.session)
+               for found in store.find(index, same))  # fmt: skip
 
 
 def _draft(where: str, row: Mapping[str, Any]) -> tuple[str, Draft]:
@@ -205,7 +211,7 @@ def _draft(where: str, row: Mapping[str, Any]) -> tuple[str, Draft]:
 
 def _line_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield f"{path.name}:{number}", _object(line, f"{path.name}:{number}")
@@ -234,7 +240,7 @@ def _numbered(folder: Path) -> Iterable[Path]:
 
 def _json_file(path: Path) -> dict[str, Any]:
     try:
-        return _object(path.read_text(encoding="utf-8"), str(path))
+        return _object(path.read_text(encoding="utf-8-sig"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise RalphError(f"cannot read {path}: {error}", hint="nothing was imported") from error
 

@@ -16,7 +16,7 @@ from ralph.commands.memory_files import Bar
 from ralph.commands.plain import read
 from ralph.errors import ConfigError, RalphError, StoreError
 from ralph.memory.memory import Memory
-from ralph.memory.rows import DOCUMENTS, LONG_TERM, Draft
+from ralph.memory.rows import DOCUMENTS, LONG_TERM, Draft, Embedder, IndexSpec
 from ralph.place import Place
 from tests.ingest.pdfs import encrypted, make_pdf
 from tests.memory.words_embedder import Words
@@ -294,6 +294,17 @@ def test_export_and_import(desk, tmp_path):
     assert other.run("import", tmp_path / "all.jsonl").data["added"] in (0, 2)
     with pytest.raises(RalphError, match="exists already"):
         desk.run("export", tmp_path / "all.jsonl")
+
+
+def test_what_the_older_layout_cannot_hold_is_told(desk):
+    desk.fill("a text")
+    memory = Memory(desk.home)
+    memory.store.definitions.create(IndexSpec("own", embedder=Embedder("", 2)))
+    memory.store.add("own", [Draft("", vector=[1.0, 2.0])])
+    memory.close()
+    done = desk.run("export", desk.work / "folder", "--files")
+    assert done.data["entries"] == 1
+    assert done.text.endswith("; 1 without a text do not fit into this layout")
 
 
 def test_compact(desk):

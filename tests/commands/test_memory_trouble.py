@@ -114,7 +114,7 @@ def test_a_home_that_cannot_be_made(ralph):
     (("list", "nope"), "there is no index 'nope'"), (("list", "caf%E9"), "there is no index"),
     (("search", "x", "--index", "nope"), "there is no index 'nope'"), (("ingest", "caf%E9.md"), "there is no file"),
     (("import", "gone.jsonl"), "cannot read gone.jsonl"), (("export", "a.md"), "exists already"),
-    (("export", "/proc/x/out.jsonl"), "cannot write"), (("ingest", "/dev/null"), "holds no text"),
+    (("export", "/proc/x/out.jsonl"), "cannot write"), (("ingest", "/dev/null"), "/dev/null is no file"),
 ])  # fmt: skip
 def test_bad_words(ralph, words, says):
     before = left(ralph)
