@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from ralph.policy.reader import Simple
 
@@ -47,6 +48,7 @@ _GH_TEXT = re.compile(
 _SCRIPTED = _words("vi vim nvim ex emacs sqlite3 duckdb psql mysql tmux screen at batch gdb")
 """Programs that take lines of their own language as words or on their input."""
 _LISTING = _words("ls du eza exa")
+_GIT_SHOWING = _words("log show diff grep whatchanged archive format-patch reflog diff-tree diff-index rev-list stash")
 _GIT_TALK = frozenset({"check-ignore", "ls-files", "status", "check-attr", "config"})
 _FIND_PATTERNS = _words("-name -iname -path -ipath -wholename -iwholename -regex -iregex -lname -ilname")
 _FIND_ACTS = _words("-exec -execdir -ok -okdir -delete -fprint -fls")
@@ -82,7 +84,7 @@ def path_words(simple: Simple) -> Iterator[str]:
 
 
 def _operands(program: str, argv: tuple[str, ...]) -> Iterator[str]:
-    rest = list(argv[1:])
+    rest, command = list(argv[1:]), ""
     pattern_first = program in _PATTERN_FIRST and not any(_PATTERN_GIVEN.fullmatch(word) for word in rest)
     if program == "git":
         command = next((word for word in rest if not word.startswith("-")), "")
@@ -104,16 +106,35 @@ def _operands(program: str, argv: tuple[str, ...]) -> Iterator[str]:
             if taken < 0 and program in ("gh", "glab") and _GH_TEXT.match(word.partition("=")[0]):
                 taken = 0 if "=" in word else 1
             at += max(taken, 0)
-            if taken < 0:
+            if taken < 0 or word[1] not in f"-{short}":  # in `-L1,9:.env` and `-fn.env` the n is of the name
                 yield word
-                if pattern_first and _PATH_OPTION.fullmatch(word):
-                    values = rest[at : at + (2 if word in _TWO_VALUES else 1)]
-                    yield from values
-                    at += len(values)
+            if taken < 0 and pattern_first and _PATH_OPTION.fullmatch(word):
+                values = rest[at : at + (2 if word in _TWO_VALUES else 1)]
+                yield from values
+                at += len(values)
         elif pattern_first:
             pattern_first = False
-        elif program not in _LISTING or "/" in word or not re.search(r"[*?\[]", word):  # `ls .*` opens nothing
-            yield word
+        else:
+            yield from _operand(program, command, word)
+
+
+def _operand(program: str, command: str, word: str) -> Iterator[str]:
+    if program == "git":
+        yield from _pathspec(command, word)
+    elif program not in _LISTING or "/" in word or not re.search(r"[*?\[]", word):  # `ls .*` opens nothing
+        yield word
+
+
+def _pathspec(command: str, word: str) -> Iterator[str]:
+    """A word that git may match against its files: `:(top).env`, and `*` for leading dots too (gitglossary)."""
+    magic = re.match(r":(\([^)]*\)|[/!^]*:?)", word)
+    excluded = magic is not None and re.search(r"[!^]|\bexclude\b", magic[0])
+    if not excluded:
+        yield word
+        yield word[magic.end() :] if magic else ""
+    name = word.rpartition("/")[2].lower()
+    if command in _GIT_SHOWING and "env" in name and not excluded and fnmatchcase(".env", name):
+        yield ".env"
 
 
 def _text_option(word: str, short: str) -> int:

@@ -85,6 +85,7 @@ _AWK_ACTS = {
     "system": ("executes", "runs a program"), "|": ("executes", "pipes to or from a program"),
     "getline": ("reads", "reads further files"), ">>": ("writes", "writes a file"),
     "@": ("unknown", "loads or calls what is not written here"),
+    "extension": ("executes", "loads a library"),  # gawk before 4.1
     **dict.fromkeys(("ENVIRON", "PROCINFO", "SYMTAB", "FUNCTAB"), ("secret", "reads the environment")),
     **dict.fromkeys(("ARGV", "ARGC"), ("unknown", "chooses its own files")),
 }  # fmt: skip
