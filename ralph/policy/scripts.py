@@ -16,6 +16,7 @@ _SED_ADDRESS = re.compile(
     r"\s*(?:(?:\d+(?:~\d+)?|\$|/(?P<one>(?:\\.|[^\\/\n])*)/[IM]*|\\(?P<sign>.)(?P<own>(?:\\.|(?!(?P=sign))[^\\\n])*)"
     r"(?P=sign)[IM]*)(?:\s*,\s*(?:[+~]?\d+|\$|/(?P<two>(?:\\.|[^\\/\n])*)/[IM]*))?)?\s*!?\s*"
 )
+_SED_LABEL = re.compile(r"[:btT] *[\w.-]*(?=\s*(?:[;\n}]|$))")  # GNU's end at a blank, after which a command may come
 _SED_ACTS = {"w": "writes", "W": "writes", "r": "reads", "R": "reads", "e": "executes"}
 
 
@@ -46,9 +47,11 @@ def _sed_command(text: str, at: int) -> tuple[int, Triples]:
         return at + 1, []
     if letter and letter in "qQ":
         return at + len(re.match(r".\s*\d*", text[at:])[0]), []  # type: ignore[index]  # the pattern always fits
-    if letter and letter in "aic:btT#":
-        end = text.find("\n" if letter in "aic#" else ";", at)
+    if letter and letter in "aic#":
+        end = text.find("\n", at)
         return (len(text) if end < 0 else end), []
+    if label := _SED_LABEL.match(text, at):
+        return label.end(), []
     if letter and letter in "sy":
         whole = re.compile(r"[sy]([^\\\n])((?:\\.|(?!\1)[^\\])*)\1((?:\\.|(?!\1)[^\\])*)\1([A-Za-z0-9]*)", re.DOTALL)
         found = whole.match(text, at)

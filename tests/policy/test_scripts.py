@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ralph.policy.scripts import awk, sed
 
@@ -108,3 +113,20 @@ def test_sed_that_only_edits_the_stream(text: str) -> None:
 )  # fmt: skip
 def test_sed_that_does_more_or_may(text: str) -> None:
     assert sed(text) != []
+
+
+PARTS = (
+    "p", ";", "}", "{", "\n", " ", "e id", "w x", "r x", ":l", ":", "b", "t l", "ba", "a foo", "i\\", "#", "s/a/b/",
+    "/x/", "1", "$", "!", ",", "y/a/b/", "[/]", "\\", "/", "q", "x", "s|a|b|", "g",
+)  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("sed") is None, reason="there is no sed")
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(PARTS), min_size=1, max_size=7).map("".join).filter(lambda text: not sed(text)))
+def test_what_is_let_through_is_let_through_by_sed_itself(text: str) -> None:
+    """GNU sed refuses commands that run, read or write files when it is told to, before it runs any."""
+    done = subprocess.run(
+        ["sed", "--sandbox", "-n", text, "/dev/null"], capture_output=True, text=True, timeout=9, check=False
+    )
+    assert "disabled in sandbox mode" not in done.stderr
