@@ -86,7 +86,7 @@ def _read_by_typer(words: Sequence[str], access: Access, show: Show) -> None:
         typer.main.get_command(made).main([*words], prog_name="/memory", standalone_mode=False)
     except usage_error as error:
         said = error.format_message()  # a group that was called alone says its whole help
-        reason = f"/memory {' '.join(words)} needs another word" if "\n" in said else said
+        reason = f"/memory {' '.join(words)} needs another word" if "\n" in said else said.rstrip(".")
         raise ConfigError(reason, hint="/memory help lists the commands") from error
 
 

@@ -171,8 +171,8 @@ def _transfers(made: Any, access: Access, show: Show) -> None:
     @made.command("compact")
     def compact() -> None:
         """Rebuild the full text, drop vectors nobody uses, give free space back."""
-        with access.store.writing():  # what cannot be opened or written at all is said as it is
-            pass
+        with access.store.writing() as connection:  # what cannot be opened or written at all is said as it is
+            connection.execute("DELETE FROM pending WHERE 0")
         if problems := access.store.integrity():
             raise RalphError(f"{access.place.home} needs a look first: {problems[0]}", hint="copy it before you go on")
         gained = access.store.compact()

@@ -126,7 +126,7 @@ def why_text(data: Mapping[str, Any] | None) -> str:
     if not data:
         return "nothing was put before the model yet"
     when = _day(data.get("at", 0.0), "%Y-%m-%d %H:%M")
-    head = f"session {data.get('session') or '-'}, {when}, {data.get('mode', '')}"
+    head = ", ".join(filter(None, (f"session {data.get('session') or '-'}", when, data.get("mode"))))
     rows = [(item["id"], f"{item['score']:.2f}", _parts(item["parts"]), _place(item), item["text"])
             for item in data["items"]]  # fmt: skip
     return f"{head}\n{table(('id', 'score', 'made of', 'from', 'text'), rows) if rows else 'nothing was relevant'}"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +16,9 @@ from ralph.memory.memory import Memory
 from ralph.memory.rows import LONG_TERM, Draft
 from ralph.options import parse
 from ralph.start import run
+from tests.sandbox.needs import missing
+
+ROOT = Path(__file__).parents[2]
 
 COMMANDS = (
     ("list",), ("search", "staging"), ("show", "1"), ("stats",), ("indices",), ("edit", "1", "importance", "high"),
@@ -135,6 +141,31 @@ def test_ten_megabytes_and_bytes_that_are_no_text(ralph):
     assert ralph("ingest", odd).code == 0
     assert "na\\xe9.txt" in ralph("search", "name", "UTF-8", "--index", "documents").out
     assert ralph("search", os.fsdecode(b"caf\xe9")).code == 0
+
+
+READ_ONLY = """
+mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" || exit 77
+shift
+exec "$@"
+"""
+
+
+@pytest.mark.parametrize(("words", "code"), [(("list",), 0), (("search", "staging"), 0), (("compact",), 2)])
+def test_a_home_that_can_only_be_read(ralph, words, code):
+    apart = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", READ_ONLY, "sh"]
+    home = str(ralph.file.parent)
+    other = Memory(ralph.file.parent)  # has the log of the database open; without it SQLite reads nothing there
+    assert other.get(1)
+    done = subprocess.run(
+        [*apart, home, sys.executable, "-m", "ralph", "--home", home, "memory", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    other.close()
+    if done.returncode == 77 or "unshare" in done.stderr:
+        missing(f"mounts cannot be tried here: {done.stderr}")
+    assert done.returncode == code, done.stderr
+    assert not code or done.stderr.startswith(f"ralph: {ralph.file} cannot be written: make it")
+    assert left(ralph)[0] == 302
 
 
 def test_a_full_disk_loses_nothing(ralph):
