@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from ralph.tools.documents import Ingested
 
 
+_ROWS = 50
+"""Documents that are named one by one; --json names all."""
+
+
 class Bar:
     """`reading [#####.....] 12 of 24`, drawn over itself, on a terminal only and not more often than is seen."""
 
@@ -120,8 +124,11 @@ def _measure(access: Access, file: str, index: str, *, keyword: bool, typos: boo
 
 
 def _ingested(done: list[Ingested], failed: list[tuple[str, str]]) -> str:
-    rows = [(_named(one), one.pages or "", one.pieces, _changes(one)) for one in done]
+    told = [one for one in done if not one.unchanged or len(done) == 1]
+    rows = [(_named(one), one.pages or "", one.pieces, _changes(one)) for one in told[:_ROWS]]
     lines = [table(("document", "pages", "pieces", "what changed"), rows)] if rows else []
+    lines += [f"and {len(told) - _ROWS:,} more like these"] if len(told) > _ROWS else []
+    lines += [f"{len(done) - len(told):,} are stored already"] if len(told) < len(done) else []
     lines += [f"{_named(one)}: {one.note}" for one in done if one.note]
     return "\n".join([*lines, *(f"not stored: {source}: {error}" for source, error in failed)])
 

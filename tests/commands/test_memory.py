@@ -227,6 +227,20 @@ def test_what_cannot_be_ingested(desk, name, data, says):
         desk.run("ingest", "none")
 
 
+def test_a_large_folder_is_told_in_short(desk):
+    (desk.work / "notes").mkdir()
+    for number in range(53):
+        (desk.work / "notes" / f"{number}.md").write_text(f"note {number}")
+    first = desk.run("ingest", "notes")
+    assert len(first.text.splitlines()) == 52
+    assert first.text.endswith("\nand 3 more like these")
+    (desk.work / "notes" / "7.md").write_text("another note 7")
+    again = desk.run("ingest", "notes")
+    assert [line.split()[0] for line in again.text.splitlines()] == ["document", "7.md", "52"]
+    assert again.text.endswith("52 are stored already")
+    assert len(again.data["files"]) == 53
+
+
 def test_what_is_no_file_is_not_waited_for(desk):
     os.mkfifo(desk.work / "pipe")
     with pytest.raises(ConfigError, match="pipe is no file"):
