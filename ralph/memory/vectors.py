@@ -9,6 +9,9 @@ from math import isfinite
 from ralph.errors import StoreError
 from ralph.memory.rows import Metric, Vector
 
+LARGEST = 1e17
+"""Squares of the differences of larger numbers do not add up in float32, whatever the dimension."""
+
 
 def packed(vector: Vector, dimension: int, metric: Metric) -> bytes:
     """The bytes to store. StoreError when the vector has another length, is not finite or, for cosine, is zero."""
@@ -18,8 +21,8 @@ def packed(vector: Vector, dimension: int, metric: Metric) -> bytes:
         raise StoreError(f"a vector is a list of numbers: {error}") from error
     if len(numbers) != dimension:
         raise StoreError(f"the vector has {len(numbers)} numbers, the index takes {dimension}")
-    if not isfinite(sum(numbers)):
-        raise StoreError("the vector holds a number that is not finite (NaN, infinity, or beyond 3.4e38)")
+    if not isfinite(sum(numbers)) or max(numbers, default=0.0) > LARGEST or min(numbers, default=0.0) < -LARGEST:
+        raise StoreError(f"the vector holds a number that is not finite (NaN, infinity, or beyond {LARGEST:g})")
     if metric == "cosine" and not any(numbers):
         raise StoreError("the vector is all zeros, which has no direction", hint="use an index of metric l2 or ip")
     if sys.byteorder == "big":

@@ -31,7 +31,7 @@ def asked(matrix, metric, query, k, **more):
     return matrix.search(unit(query) if metric == "cosine" else query, k, **more)
 
 
-@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=40))
+@given(st.lists(st.floats(-(2.0**56), 2.0**56, width=32, allow_nan=False), min_size=1, max_size=40))
 def test_vectors_survive_packing(numbers):
     assert unpacked(packed(numbers, len(numbers), "l2")) == numbers
     assert packed(np.array(numbers), len(numbers), "l2") == packed(numbers, len(numbers), "l2")
@@ -40,6 +40,13 @@ def test_vectors_survive_packing(numbers):
 def test_packing_takes_arrays_of_any_kind_and_layout():
     data = np.array([0, 2, 4], "<f4").tobytes()
     assert packed(np.arange(6)[::2], 3, "l2") == packed([0, 2, 4], 3, "l2") == packed(data, 3, "l2") == data
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 3e38, -1e18])
+def test_numbers_whose_distances_could_not_be_told(metric, number):
+    with pytest.raises(StoreError, match="not finite"):
+        packed([1.0, number], 2, metric)
 
 
 @pytest.mark.parametrize("vector", [np.ones((2, 2)), [[1], [2]], "ab", b"ab", [1j, 2], 5])
