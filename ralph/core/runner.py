@@ -76,6 +76,8 @@ class Runner:
             task.result()  # a bug outside the tool itself must show
 
     async def _invoke(self, permit: Permit, queue: Queue[ToolOutput | ToolFinished]) -> None:
+        import asyncio
+
         call = permit.call
         context = Context(
             call.id, self._cwd, self._scratch, self._env, lambda chunk: queue.put_nowait(ToolOutput(call.id, chunk)),
@@ -85,6 +87,9 @@ class Runner:
         started = time.perf_counter()
         try:
             output = await permit.tool.perform(call.args, context)
+        except asyncio.CancelledError:
+            self._gate.witness_result(call, interrupted(call), time.perf_counter() - started)
+            raise
         except ToolError as error:
             output = Output(json.dumps({"error": str(error), "success": False}, ensure_ascii=False), True, str(error))
         except Exception as error:  # noqa: BLE001  # the one place: a broken tool is a result, not the end of the session

@@ -210,10 +210,11 @@ def test_interrupt_in_a_tool_answers_every_call_and_leaves_no_task():
             cancelled.append(1)
             raise
 
-    names = ("look", "slow_look", "third")
-    agent = make_agent([calls(*names)], [tool(n, forever) for n in names])
+    names, record = ("look", "slow_look", "third"), Record()
+    agent = make_agent([calls(*names)], [tool(n, forever) for n in names], witness=record)
     asyncio.run(interrupt(agent, lambda e: isinstance(e, ToolOutput)))
     assert cancelled == [1, 1]
+    assert sorted(record.results) == [("look", True), ("slow_look", True)]  # the third was never begun
     assert every_call_answered(agent.history)
     assert [json.loads(b.text)["error"] for b in agent.history[-1].blocks] == ["aborted"] * 3
 
