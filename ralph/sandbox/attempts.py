@@ -104,6 +104,9 @@ def reserved(at: dict[str, Any]) -> None:
         attempt(os.rename, f"{workspace}/{name}", f"{workspace}/{name}.old")
         attempt(os.mkdir, f"{workspace}/{name}")
         attempt(write, f"{workspace}/{name}/config.json")
+    attempt(os.mkdir, f"{workspace}/aside")
+    attempt(write, f"{workspace}/aside/config.json")
+    attempt(os.symlink, "aside", f"{workspace}/.linked")
 
 
 def git(at: dict[str, Any]) -> None:

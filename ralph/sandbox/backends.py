@@ -12,7 +12,7 @@ from ralph.sandbox.confinement import Confinement
 
 
 class Backend(NamedTuple):
-    """`words`: the command line before the child's own. `masks`: it can guard single files, so `occupy` is of use.
+    """`words`: the command line before the child's own. `masks`: it can guard single files.
 
     `nursery_words`: the same before the words of a nursery's worker, where there can be one.
     """

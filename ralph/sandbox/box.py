@@ -15,7 +15,7 @@ from typing import Any
 
 from ralph.sandbox import bubblewrap
 from ralph.sandbox.backends import BUBBLEWRAP, LANDLOCK, NONE, Backend
-from ralph.sandbox.confinement import Confinement, environment, footing, occupy, vacate, witness
+from ralph.sandbox.confinement import Confinement, environment, footing, witness
 from ralph.sandbox.guard import Guard
 from ralph.sandbox.launch import Launched, plain
 from ralph.sandbox.nursery import Child, Nursery, fits
@@ -31,8 +31,6 @@ class Sandbox:
     def __init__(self, given: Confinement, backend: Backend, report: Report, guard: Guard | None = None) -> None:
         self._guard = guard
         self.given, self.backend, self.report = given, backend, report
-        self._occupied: list[Path] = []
-        self._started = False
         self._footing: tuple[object, ...] = ()
         self._words: list[str] = []
         self._nursery: Nursery | None = None
@@ -62,9 +60,6 @@ class Sandbox:
         if self._footing == footing(self.given):
             return
         self.given.scratch.mkdir(parents=True, exist_ok=True)
-        if self.backend.masks:
-            self._started = True
-            self._occupied += occupy(self.given)
         self._footing = footing(self.given)
         self._words = self.backend.words(self.given)
         if self._nursery:
@@ -101,15 +96,13 @@ class Sandbox:
         )
 
     def close(self) -> None:
-        """End what was kept ready, and take away the empty directories that kept names free."""
+        """End what was kept ready, and look after what nobody waited for."""
         if self._nursery:
             self._nursery.close()
             self._nursery = None
         if self._guard:
             self._guard.close()
-        if self._started:
-            vacate(self.given, self._occupied)
-        self._occupied, self._started, self._footing = [], False, ()
+        self._footing = ()
 
     def state(self) -> str:
         """One line for people."""

@@ -30,7 +30,7 @@ class Confinement:
     """All paths absolute.
 
     hidden: files and directories nobody inside may read or write; those that do not exist are passed over.
-    reserved: names in the workspace that must neither be read, replaced nor come to be.
+    reserved: names in the workspace that must neither be read nor replaced; those that come to be are for guard.py.
     frozen: readable, not writable, not replaceable. private: directories of which the child sees an empty one.
     needed: what must stay readable although it lies in a hidden or private directory. kept: like frozen, but the
     directories that lead there may be renamed.
@@ -76,35 +76,6 @@ def environment(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
 
 
-def occupy(given: Confinement) -> list[Path]:
-    """Make an empty directory at every reserved or frozen name that is missing; returns those made.
-
-    Only for children that last: what others made is looked after when they have ended (see guard.py).
-    A mount needs something to lie on. A directory, because git does not list empty ones, programs that look for a
-    file pass over it, and removing it later (`vacate`) can never remove anything of value.
-    """
-    made: list[Path] = []
-    for path in (*given.reserved, *given.frozen) if given.mode == "workspace" and given.lasting else ():
-        if path in given.frozen and (path.parent == given.workspace or not path.parent.is_dir()):
-            continue  # a repository that is not there needs no guarded hooks
-        missing = [part for part in (path, *path.parents) if part.is_relative_to(given.workspace) and not _there(part)]
-        with suppress(OSError):  # where we may not create it, the child may not either
-            for part in reversed(missing):
-                part.mkdir()
-                made.append(part)
-    return made
-
-
-def vacate(given: Confinement, made: Iterable[Path]) -> None:
-    """Remove what `occupy` made, and what a killed session left: an empty directory in a reserved file's place.
-
-    Another session in this workspace notices by its witness, and makes its own again.
-    """
-    for path in (*given.reserved, *reversed(list(made))):
-        with suppress(OSError):  # no longer empty, so somebody's own; or a file; or gone
-            path.rmdir()
-
-
 def hidden_places(given: Confinement) -> list[Path]:
     """Existing hidden and reserved paths, links followed, outermost first."""
     found = {_real(path) for path in (*given.hidden, *given.reserved)}
@@ -117,14 +88,16 @@ def frozen_places(given: Confinement) -> list[Path]:
     return sorted({_real(path) for path in (*parents, *given.kept) if path.exists()}, key=_depth)
 
 
+def ways(given: Confinement) -> list[Path]:
+    """Below the workspace, the directories that lead to reserved and frozen names, there or not."""
+    guarded = (*given.reserved, *given.frozen)
+    above = {parent for path in guarded for parent in path.parents}
+    return sorted(path for path in above if path != given.workspace and path.is_relative_to(given.workspace))
+
+
 def pinned_places(given: Confinement) -> list[Path]:
     """The directories that lead to reserved and frozen files; renaming one would take the mask away with it."""
-    found = {
-        parent for path in (*given.reserved, *given.frozen)
-        for parent in path.parents
-        if parent != given.workspace and parent.is_relative_to(given.workspace) and _real(parent).is_dir()
-    }  # fmt: skip
-    return sorted(map(_real, found), key=_depth)
+    return sorted({_real(path) for path in ways(given) if path.is_dir()}, key=_depth)
 
 
 def witness(given: Confinement) -> tuple[object, ...]:
@@ -144,9 +117,8 @@ def footing(given: Confinement) -> tuple[object, ...]:
 
 @cache
 def _directories(given: Confinement) -> tuple[str, ...]:
-    guarded = (*given.reserved, *given.frozen)
-    parents = {above for path in guarded for above in path.parents if above.is_relative_to(given.workspace)}
-    return tuple(map(str, (given.scratch, *parents, *guarded, *given.hidden, *given.private, *given.needed)))
+    guarded = (*given.reserved, *given.frozen, *given.hidden, *given.private, *given.needed)
+    return tuple(map(str, (given.workspace, given.scratch, *ways(given), *guarded)))
 
 
 def _whereabouts(path: str) -> tuple[int, ...] | None:
@@ -170,10 +142,6 @@ def _identity(path: Path, *, filled: bool = False) -> tuple[int, ...] | None:
     except OSError:
         return None
     return (found.st_dev, found.st_ino, 0 if filled and path.is_dir() else found.st_ctime_ns)
-
-
-def _there(path: Path) -> bool:
-    return os.path.lexists(path)
 
 
 def _real(path: Path) -> Path:

@@ -1,9 +1,10 @@
 """Keeps a confinement true to the workspace as it is, and takes away what no child may leave there.
 
 Files that run later, grant rights or hold secrets may appear at any time. Made by the person, they are guarded from the
-next child on. Made by a child, they are moved into the scratch directory: nothing is deleted, and the model is told.
+next child on. Made by a child, they are there while it runs and no longer when its call has ended: they are moved into
+the scratch directory. Nothing is deleted, and the model is told.
 A name that does not exist could be kept free by a mount, but a mount needs something to lie on, which everybody would
-see in the workspace.
+see in the workspace, and trip over.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ralph.sandbox.confinement import Confinement
+from ralph.sandbox.confinement import Confinement, ways
 from ralph.sandbox.survey import Found, Sort, Survey
 
 
@@ -41,7 +42,7 @@ class Guard:
         """With all that is to be guarded now. What a child made that nobody waited for is taken away first."""
         if self._survey is None:
             skip = {str(path) for path in (*self._base.hidden, self._base.scratch)}
-            self._survey = Survey(str(self._base.workspace), self._sort, skip)
+            self._survey = Survey(str(self._base.workspace), self._sort, skip, set(map(str, ways(self._base))))
             self._given = self._extended(self._survey.found)
         appeared = self._survey.look()
         if self._running:
@@ -70,7 +71,7 @@ class Guard:
         already = {*map(str, (*self._base.reserved, *self._base.frozen))}
         found = [one for one in now.values() if one.path not in already]
         hidden = {*(Path(one.path) for one in found if one.kind == "hidden"), *self._others()}
-        hidden.difference_update(self._base.hidden, self._base.reserved)  # which it keeps free itself, with directories
+        hidden.difference_update(self._base.hidden, self._base.reserved)
         return replace(
             self._base, hidden=(*self._base.hidden, *sorted(hidden)),
             kept=(*self._base.kept, *(Path(one.path) for one in found if one.kind == "frozen")),
@@ -100,7 +101,7 @@ class Guard:
 
 
 def _empty(path: str) -> bool:
-    """An empty directory does no harm yet; other sessions keep names free with them."""
+    """An empty directory does no harm yet, and is guarded from the next child on."""
     try:
         with os.scandir(path) as reading:
             return next(reading, None) is None

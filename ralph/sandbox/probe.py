@@ -22,11 +22,11 @@ from shutil import rmtree
 from typing import TYPE_CHECKING
 
 from ralph.sandbox.backends import Backend
-from ralph.sandbox.confinement import FROZEN, RESERVED, Confinement, environment, occupy, vacate
+from ralph.sandbox.confinement import FROZEN, RESERVED, Confinement, environment
 from ralph.sandbox.guard import Guard
 from ralph.sandbox.nursery import Nursery
 from ralph.sandbox.report import Report, Row
-from ralph.sandbox.survey import Kind
+from ralph.sandbox.survey import Kind, Sort
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -34,36 +34,36 @@ if TYPE_CHECKING:
 ATTEMPTS = Path(__file__).with_name("attempts.py")
 SECONDS = 20
 _SHORTAGES = frozenset({errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT})
-LATER = ".later/config.json"
-"""A reserved file whose directory is missing too."""
+LATER = (".later/config.json", ".linked/config.json")
+"""Reserved files whose directories are missing too; a link may come in the place of a directory."""
 
 
 def probe(
     backend: Backend, like: Confinement, base: Path, *,
     clean: Callable[[Mapping[str, str]], dict[str, str]] = environment, ready: bool = False,
+    guarded: Callable[[Confinement, Sort], Guard] = Guard,
 ) -> Report:  # fmt: skip
     """Attack a confinement of the same kind as `like` in an arena below `base`. Takes about 0.1 s, leaves nothing.
 
     ready: from a child that was kept ready, and not from one that is started for it.
+    guarded: as in a session, a guard prepares the confinement, and looks after it when the attack has ended and before
+    anything is judged. Only where masks keep what is there: alone it would tell nothing about the backend.
     """
     import subprocess
 
     try:
         with _arena(like, base) as arena:
-            made = occupy(arena.given) if backend.masks else []
-            guard = Guard(arena.given, arena.kind)
-            guard.before()
+            guard = guarded(arena.given, arena.kind)
+            given = guard.before()
             command = [sys.executable, "-I", "-S", str(ATTEMPTS), arena.targets()]
             env = clean({"PATH": os.defpath, "RALPH_PROBE_SECRET": arena.secrets["variable"]})
-            workspace = arena.given.workspace
             attack = _attack_from_nursery if ready else _attack
-            output, problem, fleeting = attack(backend, arena.given, command, env)
-            if backend.masks and not like.lasting:  # of those that last, the masks alone must hold
+            output, problem, fleeting = attack(backend, given, command, env)
+            if backend.masks:
                 guard.after()
-            vacate(arena.given, made)
             if "ATTEMPTS DONE" not in output:
                 return Report(backend.name, problem=problem, fleeting=fleeting)
-            if like.mode == "workspace" and not (workspace / "allowed").exists():
+            if like.mode == "workspace" and not (given.workspace / "allowed").exists():
                 return Report(backend.name, problem="the workspace cannot be written to from inside")
             return Report(backend.name, tuple(arena.rows(output)), ready=ready)
     except subprocess.TimeoutExpired as error:
@@ -158,6 +158,7 @@ class _Arena:
         """What got through of each attempt, empty where nothing did."""
         top, git = self.given.workspace, self.given.workspace / ".git"
         written = sorted(path.name for path in self.outside.iterdir())
+        made = [name for name in ("ralph.config.json", *LATER) if os.path.lexists(top / name)]
         return {
             "outside": _unless(written == ["target"], f"outside the workspace there is now: {', '.join(written)}"),
             "private": _unless(not self.private.exists(), f"{self.private} exists"),
@@ -167,7 +168,7 @@ class _Arena:
             "hidden": _unless(all(self.secrets[name] not in output for name in ("file", "directory")), "it was read"),
             "replace": _unless(_is(top / ".env", self.secrets["file"]) and _is(top / ".ralph/config.json", "{}")
                                and (top / ".env").stat().st_nlink == 1, "it was changed"),
-            "create": _unless(not any((top / name).exists() for name in ("ralph.config.json", LATER)), "it is there"),
+            "create": _unless(not made, f"left in the workspace: {', '.join(made)}"),
             "git": _unless(_is(git / "config", "[core]\n") and not (git / "hooks/pre-commit").exists(), "changed"),
             "tcp": _unless(not _reached(self.tcp), "a connection arrived"),
             "udp": _unless(not _reached(self.udp), "a packet arrived"),
@@ -190,7 +191,7 @@ def _arena(like: Confinement, base: Path) -> Iterator[_Arena]:
     known = {name: f"{name}-{secrets.token_hex(8)}" for name in ("file", "directory", "variable", "process")}
     given = replace(
         like, workspace=workspace, scratch=scratch, hidden=(hidden,),
-        reserved=tuple(workspace / name for name in (*RESERVED, LATER)),
+        reserved=tuple(workspace / name for name in (*RESERVED, *LATER)),
         frozen=tuple(workspace / name for name in FROZEN),
     )  # fmt: skip
     system, private = Path(f"/etc/.ralph-probe-{token}"), Path(f"/tmp/.ralph-probe-{token}")

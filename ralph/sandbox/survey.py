@@ -35,10 +35,13 @@ class Found(NamedTuple):
 
 
 class Survey:
-    """`found`: all there is now. `skip`: paths of directories that are of no concern."""
+    """`found`: all there is now. `skip`: paths of directories that are of no concern.
 
-    def __init__(self, top: str, sort: Sort, skip: Collection[str] = ()) -> None:
-        self.top, self._sort, self._skip = top, sort, skip
+    `ways`: those that are looked into however much else there is. A link in the place of one is guarded too ("new").
+    """
+
+    def __init__(self, top: str, sort: Sort, skip: Collection[str] = (), ways: Collection[str] = ()) -> None:
+        self.top, self._sort, self._skip, self._ways = top, sort, skip, ways
         self.found: dict[str, Found] = {}
         self._stamps: dict[str, int] = {}
         self._below: dict[str, tuple[list[str], list[str]]] = {}  # directories and guarded names in it
@@ -105,7 +108,7 @@ class Survey:
         inside, guarded = [], []
         within = path.rpartition("/")[2] == ".git"
         for entry in entries:
-            kind = self._sort(path, entry.name)
+            kind = self._sort(path, entry.name) or self._led_astray(entry)
             directory = entry.is_dir(follow_symlinks=False)
             if kind:
                 found = entry.stat(follow_symlinks=False)
@@ -115,8 +118,12 @@ class Survey:
                 inside.append(entry.path)
         return inside, guarded
 
+    def _led_astray(self, entry: os.DirEntry[str]) -> Kind:
+        return "new" if entry.path in self._ways and entry.is_symlink() else ""
+
     def _room(self, path: str) -> bool:
-        return path in self._stamps or (len(self._stamps) < DIRECTORIES and self._entries < ENTRIES)
+        known = path in self._stamps or path in self._ways
+        return known or (len(self._stamps) < DIRECTORIES and self._entries < ENTRIES)
 
     def _reaches(self, entry: os.DirEntry[str]) -> bool:
         return (

@@ -44,17 +44,18 @@ def test_nested_linked_and_private_files_are_hidden(program):
     assert (program.cwd / "sub/.env").read_text() == "TOKEN=hunter2hunter2\n"
 
 
-def test_variables_stay_and_the_person_is_told_what_was_moved(program):
+@pytest.mark.parametrize("name", [".envrc", ".env", "ralph.config.json"])
+def test_variables_stay_and_the_person_is_told_what_was_moved(program, name):
     if not shutil.which("bwrap"):
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("bubblewrap is not installed")
-    codes = ("x = 5; open('.envrc', 'w').close()", "print(x)")
+    codes = (f"x = 5; open('{name[::-1]}'[::-1], 'w').close()", "import os; print(x, os.listdir())")
     script = program.script(
         *({"calls": [{"name": "python", "args": {"code": code}}]} for code in codes), {"text": "done"}
     )
     lines, _ = program.lines(*script, "go")
     results = [json.loads(line["message"]["content"][0]["content"]) for line in lines if line["type"] == "user"]
-    assert [result["stdout"] for result in results] == ["", "5\n"]
+    assert [result["stdout"] for result in results] == ["", "5 []\n"]
     assert "note" not in results[1]
     (notice,) = (line["message"] for line in lines if line.get("topic") == "held_back")
-    assert notice.startswith("moved out of the workspace: .envrc (now ")
+    assert notice.startswith(f"moved out of the workspace: {name} (now ")
     assert os.listdir(program.cwd) == []

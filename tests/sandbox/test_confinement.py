@@ -1,4 +1,4 @@
-"""Names into places: what is masked, kept free, pinned, and when masks no longer hold."""
+"""Names into places: what is masked, pinned, and when masks no longer hold."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import pytest
 
 from ralph.sandbox import confinement
 from ralph.sandbox.confinement import (
-    RESERVED,
     Confinement,
     confine,
     environment,
     footing,
     frozen_places,
     hidden_places,
-    occupy,
     pinned_places,
+    ways,
     witness,
 )
 
@@ -26,41 +25,6 @@ from ralph.sandbox.confinement import (
 def given(tmp_path: Path) -> Confinement:
     (tmp_path / "workspace").mkdir()
     return confine("workspace", tmp_path / "workspace", tmp_path / "scratch")
-
-
-def test_missing_names_are_occupied_by_empty_directories_and_their_parents(given: Confinement) -> None:
-    made = occupy(given)
-    assert {str(path.relative_to(given.workspace)) for path in made} == {*RESERVED, ".ralph"}
-    assert all(path.is_dir() for path in made)
-    assert occupy(given) == []
-    for path in reversed(made):
-        path.rmdir()
-    assert list(given.workspace.iterdir()) == []
-
-
-def test_existing_files_are_left_alone(given: Confinement) -> None:
-    (given.workspace / ".env").write_text("KEY=1")
-    (given.workspace / "ralph.config.json").symlink_to("nowhere")
-    made = occupy(given)
-    assert given.workspace / ".env" not in made
-    assert given.workspace / "ralph.config.json" not in made
-    assert (given.workspace / ".env").read_text() == "KEY=1"
-
-
-def test_no_repository_is_started(given: Confinement) -> None:
-    occupy(given)
-    assert not (given.workspace / ".git").exists()
-    assert not (given.workspace / ".gitmodules").exists()
-
-
-def test_missing_hooks_of_a_repository_are_occupied(given: Confinement) -> None:
-    (given.workspace / ".git").mkdir()
-    occupy(given)
-    assert (given.workspace / ".git/hooks").is_dir()
-
-
-def test_read_only_mode_needs_no_placeholders(given: Confinement) -> None:
-    assert occupy(replace(given, mode="read-only")) == []
 
 
 def test_hidden_places_follow_links_and_skip_what_is_missing(given: Confinement, tmp_path: Path) -> None:
@@ -88,12 +52,15 @@ def test_directories_on_the_way_are_pinned(given: Confinement) -> None:
     assert pinned_places(given) == [given.workspace / ".git", given.workspace / ".ralph"]
 
 
+def test_the_ways_are_named_whether_they_are_there_or_not(given: Confinement) -> None:
+    assert ways(given) == [given.workspace / ".git", given.workspace / ".ralph"]
+    assert list(given.workspace.iterdir()) == []
+
+
 def test_the_witness_changes_with_what_is_guarded_and_only_then(given: Confinement) -> None:
-    occupy(given)
     before = witness(given)
     (given.workspace / "code.py").write_text("x")
     assert witness(given) == before
-    (given.workspace / ".env").rmdir()
     (given.workspace / ".env").write_text("KEY=1")
     file = witness(given)
     assert file != before

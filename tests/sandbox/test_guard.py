@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from ralph.policy.sensitive import runs_later
 from ralph.rulebook import RUN_BY_GIT, RUN_LATER, kind_of
 from ralph.sandbox.backends import BUBBLEWRAP
 from ralph.sandbox.box import Sandbox
-from ralph.sandbox.confinement import Confinement
+from ralph.sandbox.confinement import FROZEN, RESERVED, Confinement
 from ralph.sandbox.guard import Guard, withhold
 from ralph.sandbox.report import Report
 from ralph.tools.python import Interpreter
@@ -34,6 +36,20 @@ def short(tmp_path: Path) -> Confinement:
 def boxed(given: Confinement, report: Report = NOT_READY) -> Sandbox:
     need(BUBBLEWRAP)
     return Sandbox(given, BUBBLEWRAP, report, Guard(given, kind_of))
+
+
+@contextmanager
+def python(tmp_path: Path) -> Iterator[tuple[Path, Callable[[str], dict[str, Any]]]]:
+    """The workspace, and the `python` tool in its sandbox as a function of the code."""
+    box = boxed(kind(tmp_path))
+    interpreter = Interpreter(box.launch)
+    ctx = Context("c", box.given.workspace, box.given.scratch, ENV)
+    with asyncio.Runner() as runner:
+        try:
+            yield box.given.workspace, lambda code: runner.run(interpreter.run(code, 9, ctx))
+        finally:
+            runner.run(interpreter.close())
+            box.close()
 
 
 @pytest.fixture
@@ -147,15 +163,6 @@ def test_an_empty_directory_is_left_and_stays_empty(box: Sandbox) -> None:
     assert sorted(path.name for path in box.given.workspace.iterdir()) == [".github", ".vscode"]
 
 
-def test_names_that_others_keep_free_are_left_alone(box: Sandbox) -> None:
-    other = boxed(kind(box.given.workspace.parent))
-    launched = box.launch(["true"], ENV)
-    other.launch(["true"], ENV)
-    assert launched.ended("") == ""
-    assert (box.given.workspace / ".env").is_dir()
-    other.close()
-
-
 def test_read_only_mode_takes_nothing_away(tmp_path: Path) -> None:
     box = boxed(replace(short(tmp_path), mode="read-only"))
     launched = box.launch(["true"], ENV)
@@ -188,6 +195,95 @@ def test_the_python_tool(tmp_path: Path) -> None:
 
     asyncio.run(whole())
     assert tree(place) == ["good", "sub/.env"]
+
+
+def test_python_leaves_the_workspace_as_it_is(tmp_path: Path) -> None:
+    with python(tmp_path) as (place, run):
+        (place / ".git").mkdir()
+        (place / "file").touch()
+        seen = run("import os; print(sorted(os.listdir()), os.listdir('.git'))")["stdout"]
+        assert seen == "['.git', 'file'] []\n"
+        assert sorted(map(str, place.rglob("*"))) == [f"{place}/.git", f"{place}/file"]
+        assert run("import os; x = 1")["success"]
+    assert sorted(map(str, place.rglob("*"))) == [f"{place}/.git", f"{place}/file"]
+
+
+def test_the_person_sees_no_change_while_python_runs(tmp_path: Path) -> None:
+    box = boxed(kind(tmp_path))
+    interpreter = Interpreter(box.launch)
+    ctx = Context("c", box.given.workspace, box.given.scratch, ENV)
+
+    async def whole() -> None:
+        try:
+            call = asyncio.create_task(interpreter.run("import time; open('on', 'w'); time.sleep(0.3)", 9, ctx))
+            while not (box.given.workspace / "on").exists():
+                await asyncio.sleep(0.01)
+            assert not call.done()
+            assert os.listdir(box.given.workspace) == ["on"]
+            assert (await call)["success"]
+        finally:
+            await interpreter.close()
+            box.close()
+
+    asyncio.run(whole())
+
+
+@pytest.mark.parametrize("name", [".env", "ralph.config.json", ".ralph/config.json"])
+def test_the_person_makes_a_protected_file_while_an_interpreter_lives(tmp_path: Path, name: str) -> None:
+    with python(tmp_path) as (place, run):
+        assert run("x = 1")["success"]
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text("KEY=env-secret")
+        after = run(f"print('x' in globals(), open({name!r}).read())")
+        assert "PermissionError" in after["exception"]
+        assert "secret" not in str(after)
+        assert "variables and imports are gone: a protected file changed" in after["note"]
+        assert run("x = 2; x")["stdout"] == "2\n"
+        (place / "plain").touch()
+        assert run("x")["stdout"] == "2\n"
+        assert (place / name).read_text() == "KEY=env-secret"
+
+
+@pytest.mark.parametrize("name", [".env", "ralph.config.json", ".ralph/config.json", ".git/hooks/pre-commit"])
+def test_python_makes_a_protected_file(tmp_path: Path, name: str) -> None:
+    with python(tmp_path) as (place, run):
+        (place / ".git").mkdir()
+        made = run(f"import os; os.makedirs(os.path.dirname({name!r}) or '.', exist_ok=True)\n"
+                   f"open({name!r}, 'w').write('evil'); print(open({name!r}).read())")  # fmt: skip
+        assert made["stdout"] == "evil\n"  # there while the call lasts
+        assert "held-back" in made["sandbox"]
+        assert tree(place) == []
+        (moved,) = (path for path in (tmp_path / "scratch").glob("held-back-*/**/*") if path.is_file())
+        assert moved.read_text() == "evil"
+        assert run("1")["success"]
+
+
+def test_variables_outlive_a_protected_file_that_was_moved(tmp_path: Path) -> None:
+    with python(tmp_path) as (place, run):
+        assert "held-back" in run("x = 1; open('.env', 'w').close(); open('ralph.config.json', 'w').close()")["sandbox"]
+        assert os.listdir(place) == []
+        again = run("x")
+        assert (again["stdout"], "note" in again, "sandbox" in again) == ("1\n", False, False)
+
+
+@pytest.mark.parametrize("made", ["os.mkdir('aside')", "os.mkdir('aside'); open('aside/config.json', 'w').close()"])
+def test_a_link_to_where_a_protected_file_may_lie_is_moved(tmp_path: Path, made: str) -> None:
+    with python(tmp_path) as (place, run):
+        told = run(f"import os; {made}; os.symlink('aside', '.ralph')")
+        assert ".ralph (now " in told["sandbox"]
+        assert not os.path.lexists(place / ".ralph")
+
+
+def test_two_interpreters_in_one_workspace(tmp_path: Path) -> None:
+    with python(tmp_path) as (place, run):
+        assert run("x = 1")["success"]
+        with python(tmp_path) as (_, other):
+            assert other("y = 2")["success"]
+            assert run("x")["stdout"] == "1\n"
+            assert other("y")["stdout"] == "2\n"
+        again = run("x")
+        assert (again["stdout"], "note" in again) == ("1\n", False)
+        assert os.listdir(place) == []
 
 
 LATER = """
@@ -293,6 +389,12 @@ def test_a_link_on_the_way_is_not_followed(tmp_path: Path) -> None:
 def test_the_gate_asks_about_the_same_names(name: str) -> None:
     assert any(runs_later(f"/w/{name}{tail}") for tail in ("", "/x", "/workflows/x"))
     assert kind_of("/w", name.upper()) == "frozen"
+
+
+@pytest.mark.parametrize("name", [*RESERVED, *FROZEN])
+def test_no_name_that_is_masked_where_it_exists_may_come_to_be(name: str) -> None:
+    path = Path("/w", name)
+    assert kind_of(str(path.parent), path.name) == ("hidden" if name in RESERVED else "frozen")
 
 
 def test_kinds() -> None:

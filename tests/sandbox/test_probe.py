@@ -15,8 +15,10 @@ import pytest
 from ralph.sandbox import landlock
 from ralph.sandbox.backends import BUBBLEWRAP, LANDLOCK, NONE, Backend, landlock_words
 from ralph.sandbox.confinement import Confinement
+from ralph.sandbox.guard import Guard
 from ralph.sandbox.probe import probe
 from ralph.sandbox.report import WHAT, Report
+from ralph.sandbox.survey import Sort
 from tests.sandbox.needs import kind, missing, need
 
 Change = Callable[[Confinement], Callable[[list[str]], list[str]]]
@@ -113,8 +115,6 @@ SHARED_PROCESSES = instead(
         ("replace", lambda given: without("--ro-bind", "/dev/null", f"{given.workspace}/.env")),
         ("replace", lambda given: without("--ro-bind", "/dev/null", f"{given.workspace}/.ralph/config.json")),
         ("replace", lambda given: without("--bind", f"{given.workspace}/.ralph", f"{given.workspace}/.ralph")),
-        ("create", lambda given: without("--tmpfs", f"{given.workspace}/ralph.config.json")),
-        ("create", lambda given: without("--bind", f"{given.workspace}/.later", f"{given.workspace}/.later")),
         ("git", lambda given: without("--ro-bind", *[f"{given.workspace}/.git/hooks"] * 2)),
         ("git", lambda given: without("--ro-bind", *[f"{given.workspace}/.git/config"] * 2)),
         ("git", lambda given: without("--bind", *[f"{given.workspace}/.git"] * 2)),
@@ -179,10 +179,37 @@ def test_workspace_probe(tmp_path: Path) -> None:
     assert outcomes(report)["workspace"] == "did not hold"
 
 
-def test_create_probe_without_placeholders(tmp_path: Path) -> None:
+class Idle(Guard):
+    """Prepares a confinement and never looks after it."""
+
+    def after(self) -> str:
+        return ""
+
+
+def test_create_probe_without_a_guard(tmp_path: Path) -> None:
     need(BUBBLEWRAP)
-    report = probe(BUBBLEWRAP._replace(masks=False), kind(tmp_path), tmp_path)
-    assert outcomes(report)["create"] == "did not hold"
+    (row,) = (row for row in probe(BUBBLEWRAP, kind(tmp_path), tmp_path, guarded=Idle).rows if row.name == "create")
+    assert row.outcome == "did not hold"
+    assert row.detail == "left in the workspace: ralph.config.json, .later/config.json, .linked/config.json"
+
+
+@pytest.mark.parametrize("name", ["ralph.config.json", ".later/config.json", ".linked/config.json"])
+@pytest.mark.parametrize("ready", [False, True])
+def test_create_probe_with_a_guard_that_does_not_know_one_name(tmp_path: Path, name: str, *, ready: bool) -> None:
+    need(BUBBLEWRAP)
+
+    def blind(given: Confinement, sort: Sort) -> Guard:
+        others = tuple(path for path in given.reserved if path != given.workspace / name)
+        return Guard(
+            replace(given, reserved=others),
+            lambda place, entry: "" if f"{place}/{entry}" == f"{given.workspace}/{name}" else sort(place, entry),
+        )
+
+    like = replace(kind(tmp_path), private=()) if ready else kind(tmp_path)
+    report = probe(BUBBLEWRAP, like, tmp_path, ready=ready, guarded=blind)
+    assert [row for row in report.rows if row.outcome == "did not hold"] == [
+        ("create", "did not hold", f"left in the workspace: {name}")
+    ]
 
 
 def test_devices_probe(tmp_path: Path) -> None:

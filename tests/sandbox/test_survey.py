@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ralph.sandbox.survey import DEPTH, Kind, Survey
+from ralph.sandbox.survey import DEPTH, DIRECTORIES, Kind, Survey
 
 
 def kind_of(directory: str, name: str) -> Kind:
@@ -136,3 +136,23 @@ def test_it_does_not_look_for_ever(tmp_path: Path) -> None:
     put(tmp_path / "many/.env")
     assert names(survey, tmp_path) == ["many/.env"]
     assert len(survey._stamps) <= 1_001
+
+
+def test_a_way_is_looked_into_however_much_there_is(tmp_path: Path) -> None:
+    survey = Survey(str(tmp_path), kind_of, ways={str(tmp_path / "way")})
+    for number in range(DIRECTORIES + 1):
+        (tmp_path / f"{number}").mkdir()
+    assert survey.look() == []
+    put(tmp_path / "way/.env")
+    put(tmp_path / "other/.env")
+    assert names(survey, tmp_path) == ["way/.env"]
+
+
+def test_a_link_in_the_place_of_a_way(tmp_path: Path) -> None:
+    put(tmp_path / "aside/config.json")
+    survey = Survey(str(tmp_path), kind_of, ways={str(tmp_path / "way")})
+    (tmp_path / "link").symlink_to("aside")
+    assert survey.look() == []
+    (tmp_path / "way").symlink_to("aside")
+    assert names(survey, tmp_path) == ["way"]
+    assert names(survey, tmp_path) == []
