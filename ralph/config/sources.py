@@ -42,7 +42,7 @@ def read_file(path: Path) -> dict[str, Any] | None:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None  # an open sandbox keeps the name free with an empty directory
+        return None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}", hint="fix it or move it away") from error
     try:
