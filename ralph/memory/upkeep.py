@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,10 @@ def integrity(database: Database) -> list[str]:
     return found
 
 
-def purge(database: Database) -> None:
+def purge(database: Database, patience_s: float = 0.1) -> None:
     """Make sure that what was deleted is nowhere in the file or its log.
+
+    patience_s: for others to have read what they are reading, such as a thread that makes vectors.
 
     Full text only marks a deletion and drops the words when its segments merge, so they are merged now. While another
     process reads, its view stays in the log; whoever folds the log next, at the latest the last one to leave, wipes it.
@@ -41,7 +44,9 @@ def purge(database: Database) -> None:
     with database.writing() as connection:
         for table in _TEXT_TABLES:
             connection.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
-    database.apart("PRAGMA wal_checkpoint(TRUNCATE)")
+    until = time.monotonic() + patience_s
+    while database.apart("PRAGMA wal_checkpoint(TRUNCATE)")[0][0] and time.monotonic() < until:
+        time.sleep(0.003)
 
 
 def compact(database: Database) -> int:

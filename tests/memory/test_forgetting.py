@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
 from ralph.core.messages import Message, Text
+from ralph.memory import upkeep
 from ralph.memory.conversations import Conversations
 from ralph.memory.index import VectorIndex
 from ralph.memory.memory import Memory
@@ -49,8 +53,31 @@ def test_no_file_holds_the_words_any_more(memory):
 
 def test_what_was_edited_out_is_gone_too(memory):
     number = memory.remember(SECRET).document.id
+    memory.settled(10)
     memory.edit(number, "content", "nothing of the kind")
+    memory.settled(10)
+    memory.store.purge()  # whatever still read when the edit purged
     assert traces(memory.home) == []
+
+
+def test_a_short_reader_is_waited_for(memory):
+    number = memory.remember(SECRET).document.id
+    memory.settled(10)
+    other, reads = Store(memory.home), threading.Event()
+
+    def read():
+        with other.reading():
+            reads.set()
+            time.sleep(0.05)
+        other.close()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    reads.wait()
+    memory.store.delete([number])
+    upkeep.purge(memory.store.database, 10)
+    assert traces(memory.home) == []
+    reader.join()
 
 
 def test_while_another_process_reads_nothing_waits_and_its_end_wipes_the_rest(memory):
