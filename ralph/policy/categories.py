@@ -10,7 +10,6 @@ from ralph.core.tools import ToolSpec
 Action = Literal["allow", "gate", "deny"]
 
 NAMES = ("file_write", "file_read", "shell", "network", "memory", "subagent", "mcp", "python")
-ACTIONS: tuple[Action, ...] = ("allow", "gate", "deny")
 
 _DEFAULTS: Mapping[str, Action] = {
     "file_write": "gate", "file_read": "allow", "shell": "gate", "network": "gate",

@@ -27,7 +27,7 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self._command = [python, HERE / "serve_embeddings.py", model, str(self.port)]
+        self._command = [python, HERE / "serve_model.py", model, str(self.port)]
         self.url = f"http://127.0.0.1:{self.port}"
 
     @contextmanager

@@ -83,6 +83,14 @@ def test_recall_of_ten_thousand(tmp_path, store, dimension):
     again.close()
 
 
+def with_graph(store, name):
+    """An index that is searched by hnswlib from its first search on."""
+    index = VectorIndex(store, name, lasting=True, rows=100)
+    index.prepare()
+    index.settle()
+    return index
+
+
 def test_vectors_without_structure_are_found_too(store):
     """The hardest case: noise. The index measures how widely it must look."""
     name = made(store, 96)
@@ -102,9 +110,7 @@ def test_graph_and_matrix_measure_alike(store, metric):
     rows, query = clustered(500, 16), clustered(1, 16, seed=9)[0]
     fill(store, name, rows)
     truth = exact(store, name).search(query, 10)
-    index = VectorIndex(store, name, lasting=True, rows=100)
-    index.prepare()
-    index.settle()
+    index = with_graph(store, name)
     assert index.state().graph == 500
     assert index.search(query, 10) == [(document, pytest.approx(distance, abs=1e-3)) for document, distance in truth]
     index.close()
@@ -156,9 +162,7 @@ def test_random_history_across_restarts(tmp_path):
 def test_a_deletion_elsewhere_counts_at_once(tmp_path, store):
     name = made(store, 4)
     ids = fill(store, name, clustered(300, 4))
-    index = VectorIndex(store, name, lasting=True, rows=100)
-    index.prepare()
-    index.settle()
+    index = with_graph(store, name)
     query = clustered(300, 4)[7]
     assert index.search(query, 1)[0][0] == ids[7]
     Store(tmp_path).delete([ids[7]])
@@ -171,9 +175,7 @@ def test_most_of_it_deleted(store):
     name = made(store, 8)
     rows = clustered(600, 8)
     ids = fill(store, name, rows)
-    index = VectorIndex(store, name, lasting=True, rows=100)
-    index.prepare()
-    index.settle()
+    index = with_graph(store, name)
     store.delete(ids[5:])
     assert {document for document, _ in index.search(rows[300], 20)} == set(ids[:5])
     store.delete(ids)
@@ -184,9 +186,7 @@ def test_most_of_it_deleted(store):
 def test_an_index_made_anew_under_the_same_name(store):
     name = made(store, 4)
     fill(store, name, clustered(300, 4))
-    index = VectorIndex(store, name, lasting=True, rows=100)
-    index.prepare()
-    index.settle()
+    index = with_graph(store, name)
     store.definitions.delete(name)
     made(store, 3)
     [id_] = fill(store, name, [[1.0, 2.0, 3.0]])
@@ -197,9 +197,7 @@ def test_an_index_made_anew_under_the_same_name(store):
 def test_another_embedder_of_another_dimension(store):
     store.definitions.use(DOCUMENTS, Embedder("a", 4))
     ids = fill(store, DOCUMENTS, clustered(300, 4))
-    index = VectorIndex(store, DOCUMENTS, lasting=True, rows=100)
-    index.prepare()
-    index.settle()
+    index = with_graph(store, DOCUMENTS)
     store.definitions.use(DOCUMENTS, Embedder("b", 2))
     assert index.search([1, 2], 5) == []
     store.vectors.set(DOCUMENTS, Embedder("b", 2), [(ids[3], "", [1, 2])])
@@ -213,9 +211,7 @@ def test_growing_past_its_capacity(store):
     store.definitions.create(IndexSpec("small", capacity=10, embedder=Embedder("", 4)))
     rows = clustered(2_500, 4)
     fill(store, "small", rows[:300])
-    index = VectorIndex(store, "small", lasting=True, rows=100)
-    index.prepare()
-    index.settle()
+    index = with_graph(store, "small")
     fill(store, "small", rows[300:])
     assert len(index.search(rows[0], 10)) == 10  # and the thread begins to move what came
     index.settle()
@@ -250,9 +246,7 @@ def test_among_some_documents(store):
     name = made(store, 4)
     rows = clustered(300, 4)
     ids = fill(store, name, rows)
-    index = VectorIndex(store, name, lasting=True, rows=100)
-    index.prepare()
-    index.settle()
+    index = with_graph(store, name)
     chosen = set(ids[10:14])
     assert {document for document, _ in index.search(rows[0], 10, among=chosen)} == chosen
     assert index.search(rows[0], 10, among=[10**9]) == []
@@ -352,9 +346,7 @@ def saved(tmp_path):
     store = Store(tmp_path)
     name = made(store, 8)
     fill(store, name, clustered(400, 8))
-    index = VectorIndex(store, name, lasting=True, rows=100)
-    index.prepare()
-    index.settle()
+    index = with_graph(store, name)
     index.close()
     store.close()
     assert (tmp_path / "mine.idx").stat().st_size > 400 * 8 * 4

@@ -35,7 +35,7 @@ def rules() -> Rules:
     flag = read_flag(r"write_file:^docs/.*\.md$")
     push = read_entry({"tool": "shell", "command": ["git", "push", "upstream"]}, "/home/me/ralph.config.json")
     return Rules(
-        cwd="/nowhere/work", home="/nowhere/home/.local/ralph", tilde="/nowhere/home",
+        cwd="/nowhere/site", home="/nowhere/home/.local/ralph", tilde="/nowhere/home",
         allowlist=(*shipped, flag, push),
         categories={"python": "deny"}, origins={"python": "/home/me/ralph.config.json"},
     )  # fmt: skip

@@ -10,7 +10,7 @@ from ralph.policy.categories import stand_in
 from ralph.policy.facts import Facts, Places, gather, path_arguments
 
 HOME = "/nowhere/h/.local/ralph"
-PLACES = Places("/nowhere/work", "/nowhere/work", HOME, "/nowhere/h", f"{HOME}/scratch")
+PLACES = Places("/nowhere/site", "/nowhere/site", HOME, "/nowhere/h", f"{HOME}/scratch")
 
 
 def facts(tool: str, /, **args: Any) -> Facts:
@@ -20,8 +20,8 @@ def facts(tool: str, /, **args: Any) -> Facts:
 @pytest.mark.parametrize(
     ("tool", "args", "effects"),
     [
-        ("read_file", {"path": "a"}, [("reads", "/nowhere/work/a")]),
-        ("write_file", {"path": "a", "content": "b"}, [("writes", "/nowhere/work/a")]),
+        ("read_file", {"path": "a"}, [("reads", "/nowhere/site/a")]),
+        ("write_file", {"path": "a", "content": "b"}, [("writes", "/nowhere/site/a")]),
         ("web_fetch", {"url": "https://Example.com:8443/a"}, [("contacts", "example.com:8443")]),
         ("python", {"code": "1"}, [("executes", "python")]),
         ("remember", {"content": "a"}, [("writes", "memory")]),
@@ -44,7 +44,7 @@ def test_a_diff_has_the_effects_of_each_of_its_files() -> None:
     diff = "--- a/old\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n--- /dev/null\n+++ b/new\n@@ -0,0 +1 @@\n+a\n"
     found = facts("apply_delta", diff=diff)
     assert [(effect.kind, effect.target) for effect in found.effects] == [
-        ("deletes", "/nowhere/work/old"), ("writes", "/nowhere/work/new"),
+        ("deletes", "/nowhere/site/old"), ("writes", "/nowhere/site/new"),
     ]  # fmt: skip
     assert set(found.walks) == {"old", "new"}
 
@@ -55,8 +55,8 @@ def test_a_diff_that_cannot_be_read_is_a_problem_for_the_model() -> None:
 
 def test_where_a_shell_command_runs_is_judged() -> None:
     found = facts("shell", command="ls", working_dir="sub")
-    assert found.walks["working_dir"].resolved == "/nowhere/work/sub"
-    assert found.cwd == "/nowhere/work/sub"
+    assert found.walks["working_dir"].resolved == "/nowhere/site/sub"
+    assert found.cwd == "/nowhere/site/sub"
 
 
 def test_text_is_not_taken_for_paths() -> None:

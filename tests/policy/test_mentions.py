@@ -13,7 +13,7 @@ from ralph.policy.categories import stand_in
 from ralph.policy.mentions import pieces
 from ralph.policy.rules import Rules
 
-POLICY = Rules(cwd="/nowhere/work", home="/nowhere/h/.local/ralph", tilde="/nowhere/h")
+POLICY = Rules(cwd="/nowhere/site", home="/nowhere/h/.local/ralph", tilde="/nowhere/h")
 
 
 def verdict(command: str) -> str:
@@ -23,7 +23,7 @@ def verdict(command: str) -> str:
 _WRITTEN = ["{0}", "'{0}'", '"{0}"', "\\{0}", "''{0}", '{0}""', "{{{0},{0}}}", "$'{0}'"]
 _GLOBBED = ["[{0}]", "?", "[{0}x]"]
 _LETTER = st.sampled_from(_WRITTEN + _GLOBBED)
-_DIRECTORY = st.sampled_from(["", "./", "sub/../", ".//", "$PWD/", "${PWD}/", "/proc/self/cwd/", "'./'", "~/../work/"])
+_DIRECTORY = st.sampled_from(["", "./", "sub/../", ".//", "$PWD/", "${PWD}/", "/proc/self/cwd/", "'./'", "~/../site/"])
 _AROUND = st.sampled_from([
     "cat {}", "cat < {}", "head -n1 -- {}", "cp {} /tmp/x", "echo x > {}", "true; cat {}", "x=$(cat {})", "ls && nl {}",
     "sudo cat {}", "bash -c 'true'; cat {}", "cat a {} b", "tar cf x.tar --files {}",
