@@ -71,6 +71,7 @@ def make_rules(
         cwd=str(place.cwd), home=str(place.home), tilde=place.env.get("HOME", ""),
         categories=gates.categories, origins=origins, yolo=not gates.enabled, attended=wishes.attended,
         confine=wishes.confine, sandbox_holds=sandbox_holds, taint=taint, grants=open_grants(place),
+        path=place.env.get("PATH", ""),
         allowlist=[*_shipped(holds=sandbox_holds), *map(_tried, gates.allowlist), *map(read_flag, wishes.allow)],
     )  # fmt: skip
 

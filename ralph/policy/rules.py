@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from shutil import which
 from typing import Any
 
 from ralph.core.gate import Answer, Effect, Judgement, Question, Rule, VerdictName
@@ -18,7 +19,7 @@ from ralph.policy.grants import Grant, Grants
 from ralph.policy.guarded import tag_in
 from ralph.policy.limits import Limits
 from ralph.policy.mentions import protected_mention
-from ralph.policy.paths import follow
+from ralph.policy.paths import follow, inside
 from ralph.policy.patterns import suggest
 from ralph.policy.programs import is_beyond
 from ralph.policy.protected import Protected
@@ -47,7 +48,8 @@ class Rules:
 
     categories: changes to the defaults. origins: category -> where that change is written. attended: a person can be
     asked. taint: see policy.taint.
-    tilde: the person's home directory. confine: every shell command runs in the sandbox, not only those that an
+    tilde: the person's home directory. path: theirs, as PATH, for programs that run outside the
+    sandbox. confine: every shell command runs in the sandbox, not only those that an
     entry lets run unasked.
     """
 
@@ -55,7 +57,7 @@ class Rules:
         self, *, cwd: str, home: str, workspace: str = "", tilde: str = "", categories: Mapping[str, str] | None = None,
         origins: Mapping[str, str] | None = None, allowlist: Sequence[Entry] = (), yolo: bool = False,
         sandbox_holds: bool = False, attended: bool = True, limits: Limits | None = None, grants: Grants | None = None,
-        shell: str = "posix", confine: bool = False, taint: Asks | None = None,
+        shell: str = "posix", confine: bool = False, taint: Asks | None = None, path: str = "",
         now: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         real = os.path.realpath
@@ -68,7 +70,7 @@ class Rules:
         self.protected = Protected(home, self.places.workspace, now)
         self._origins = dict(origins or {})
         self._yolo, self._shell, self._attended, self._confine = yolo, shell, attended, confine
-        self._taint = taint
+        self._taint, self._path = taint, path
 
     def judge(self, call: ToolCall, spec: ToolSpec) -> Judgement:
         facts = gather(call, spec, self.places)
@@ -99,7 +101,7 @@ class Rules:
             name: judged.resolved for name, judged in judgement.judged.items()
         }:
             return None
-        if judgement.argv is not None and _argv(facts) != judgement.argv:
+        if judgement.argv is not None and self._argv(facts) != judgement.argv:
             return None  # a glob in it now means other files
         return replace(judgement, judged={name: walk.judged for name, walk in facts.walks.items()})
 
@@ -130,7 +132,7 @@ class Rules:
         return Rules(
             cwd=self.places.cwd, home=self.places.home, workspace=self.places.workspace, tilde=self.places.tilde,
             categories=self.categories, origins=self._origins, allowlist=self.allowlist, yolo=self._yolo,
-            attended=self._attended, limits=self.limits, shell=self._shell, confine=self._confine,
+            attended=self._attended, limits=self.limits, shell=self._shell, confine=self._confine, path=self._path,
             grants=Grants(self.places.workspace, self.grants.store, self.grants.now),
         )  # fmt: skip
 
@@ -185,16 +187,35 @@ class Rules:
         """What the check that decided means for the call."""
         verdict = check.verdict or "ask"
         dangerous = bool(facts.report and (facts.report.dangerous or facts.report.ruinous))
-        confined = self._confine or (check.entry is not None and not _beyond(facts))
+        confined = self._confine or (check.entry is not None and not self._beyond(facts))
         return Judgement(
             verdict, check.rule, tuple(facts.effects), {name: walk.judged for name, walk in facts.walks.items()},
             read_only=facts.read_only, dangerous=dangerous,
-            argv=_argv(facts) if verdict == "allow" and check.entry is not None else None,
+            argv=self._argv(facts) if verdict == "allow" and check.entry is not None else None,
             confined=facts.spec.category == "shell" and confined,
             error=check.error if verdict == "deny" else "", message=check.rule.text if verdict == "deny" else "",
             extra=self._extra(facts, check, verdict),
             remember=suggest(facts, shell=self._shell) if self._may_remember(check, verdict, dangerous) else None,
         )  # fmt: skip
+
+    def _argv(self, facts: Facts) -> tuple[str, ...] | None:
+        plain = facts.report.command.plain if facts.report is not None else None
+        program = self._beyond(facts)
+        return (program, *plain[1:]) if plain and program else plain
+
+    def _beyond(self, facts: Facts) -> str:
+        """Where a program lies that only shows processes, connections, mounts or services: in a sandbox it would show
+        those of the sandbox. "" for any other, and for one where a child of the sandbox could have put it.
+        """
+        report = facts.report
+        if self._confine or not (report and report.certain and report.command.plain):
+            return ""
+        name = report.command.plain[0]
+        found = which(name, path=self._path) if is_beyond(name) else None
+        if found is None or found[0] != "/":
+            return ""
+        writable = (self.places.workspace, self.places.cwd, self.places.home)
+        return "" if any(inside(at, top) for at in (found, os.path.realpath(found)) for top in writable) else found
 
     def _may_remember(self, check: Check, verdict: VerdictName, dangerous: bool) -> bool:
         """An "always" must take effect: not for what asks whatever was granted."""
@@ -215,16 +236,6 @@ def flags_that_help(rule: Rule, category: str, tool: str) -> tuple[str, ...]:
     if rule.name == "category":
         return f"--allow-category={category}", f'--allow "{tool}:..."', "--yolo"
     return (f'--allow "{tool}:..."', "--yolo") if rule.name == "outside" else ("--yolo",)
-
-
-def _argv(facts: Facts) -> tuple[str, ...] | None:
-    return facts.report.command.plain if facts.report is not None else None
-
-
-def _beyond(facts: Facts) -> bool:
-    """It only shows processes, connections, mounts or services, and in a sandbox it would show those of the sandbox."""
-    report = facts.report
-    return bool(report and report.certain and report.command.plain and is_beyond(report.command.plain[0]))
 
 
 def _problem(facts: Facts) -> Check:

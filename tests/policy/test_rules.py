@@ -353,10 +353,38 @@ def test_a_pattern_that_fits_a_link_to_elsewhere_asks(tmp_path: Path, command: s
     assert judge(own, "shell", command=command).rule.name == "sensitive"
 
 
-@pytest.mark.parametrize(("command", "confined"), [("cat a", True), ("ps aux", False), ("ss -tln", False)])
-def test_what_only_shows_the_machine_is_not_shown_a_sandbox_instead(tmp_path, command, confined):
-    call = ToolCall("c1", "shell", {"command": command})
-    for confine in (False, True):
-        rules = Rules(cwd=str(tmp_path), home=str(tmp_path / "home"), allowlist=built_in(), confine=confine)
-        judgement = rules.judge(call, stand_in("shell"))
-        assert (judgement.verdict, judgement.confined) == ("allow", confined or confine)
+@pytest.fixture
+def tools(tmp_path):
+    """A directory of programs outside the workspace, and one inside."""
+    for folder in (tmp_path / "bin", tmp_path / "work" / "bin"):
+        folder.mkdir(parents=True)
+        for name in ("ps", "ss", "cat"):
+            (folder / name).write_text("#!/bin/sh\n")
+            (folder / name).chmod(0o755)
+    return tmp_path / "bin"
+
+
+def shown_by(tmp_path, command, path, *, confine=False):
+    rules = Rules(cwd=str(tmp_path / "work"), home=str(tmp_path / "home"), allowlist=built_in(), confine=confine,
+                  path=str(path))  # fmt: skip
+    judgement = rules.judge(ToolCall("c1", "shell", {"command": command}), stand_in("shell"))
+    assert judgement.verdict == "allow"
+    return judgement.confined, judgement.argv
+
+
+def test_what_only_shows_the_machine_is_not_shown_a_sandbox_instead(tmp_path, tools):
+    for name, rest in (("ps", "aux"), ("ss", "-tln")):
+        assert shown_by(tmp_path, f"{name} {rest}", tools) == (False, (str(tools / name), rest))
+    assert shown_by(tmp_path, "cat a", tools) == (True, ("cat", "a"))
+    assert shown_by(tmp_path, "ps aux", tools, confine=True) == (True, ("ps", "aux"))
+
+
+def test_a_program_that_a_child_of_the_sandbox_could_have_made_stays_inside(tmp_path, tools):
+    """As in an activated environment that lies in the workspace."""
+    inside = tmp_path / "work" / "bin"
+    assert shown_by(tmp_path, "ps aux", f"{inside}:{tools}") == (True, ("ps", "aux"))
+    assert shown_by(tmp_path, "ps aux", tmp_path / "none") == (True, ("ps", "aux"))
+    link = tmp_path / "links"
+    link.mkdir()
+    (link / "ps").symlink_to(inside / "ps")
+    assert shown_by(tmp_path, "ps aux", link) == (True, ("ps", "aux"))
