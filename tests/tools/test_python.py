@@ -194,9 +194,14 @@ def test_a_child_that_breaks_the_protocol_is_ended(tmp_path: Path) -> None:
 
 def test_code_that_forks_answers_once(tmp_path: Path) -> None:
     async def body(ask: Ask) -> None:
-        assert (await ask("import os; pid = os.fork(); 5"))["success"]
+        first = await ask("import os; pid = os.fork(); 5")
+        assert first["success"]
+        said = first["stdout"].split()
         for number in range(5):
-            assert (await ask(f"{number}"))["stdout"].endswith(f"{number}\n")
+            answer = (await ask(f"{number}"))["stdout"].split()
+            assert str(number) in answer
+            said += answer
+        assert sorted(said) in (list("012345"), list("0123455"))  # the child shows its 5 too, some time
 
     session(tmp_path, body)
 
